@@ -1,0 +1,116 @@
+"""Clients of a running local stack: boto3 as its deploy user, and the API as one of the demo's people."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from botocore.config import Config
+
+
+class Cloud:
+    """boto3 clients for the endpoint, certificate bundle and keys in `env`."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self.env = env
+        self._session = boto3.Session(
+            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+            region_name=env["AWS_DEFAULT_REGION"],
+        )
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """A boto3 client, made once."""
+        if service not in self._clients:
+            self._clients[service] = self._session.client(
+                service,
+                endpoint_url=self.env["AWS_ENDPOINT_URL"],
+                verify=self.env["AWS_CA_BUNDLE"],
+                config=Config(
+                    s3={"addressing_style": "path"},
+                    signature_version="s3v4" if service == "s3" else None,
+                    inject_host_prefix=False,
+                    read_timeout=120,
+                    max_pool_connections=16,
+                ),
+            )
+        return self._clients[service]
+
+    def resource(self, service: str) -> Any:
+        """A boto3 resource (DynamoDB tables with Python types)."""
+        return self._session.resource(
+            service, endpoint_url=self.env["AWS_ENDPOINT_URL"], verify=self.env["AWS_CA_BUNDLE"]
+        )
+
+
+@dataclass(frozen=True)
+class Person:
+    """A demo user of the platform. Invented, with a password made for this run."""
+
+    username: str
+    group: str
+    password: str
+
+
+class Api:
+    """The radiologist API as one person, with the identity token that Cognito gave them."""
+
+    def __init__(self, url: str, token: str, ca_bundle: str | Path) -> None:
+        self._http = httpx.Client(
+            base_url=url.rstrip("/"),
+            headers={"Authorization": f"Bearer {token}"},
+            verify=str(ca_bundle),
+            timeout=60,
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET, the JSON answer; raises httpx.HTTPStatusError on a refusal."""
+        answer = self._http.get(path, params=query)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST JSON, the JSON answer; raises httpx.HTTPStatusError on a refusal."""
+        answer = self._http.post(path, json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    @cached_property
+    def raw(self) -> httpx.Client:
+        """The HTTP client itself, for calls whose refusal is what one wants to see."""
+        return self._http
+
+
+def make_person(cloud: Cloud, pool: str, group: str, username: str) -> Person:
+    """Create a Cognito user with a permanent password in a group, as an administrator would; safe to repeat."""
+    cognito = cloud.client("cognito-idp")
+    # four classes of characters, as the pool's password policy asks
+    person = Person(username, group, f"{secrets.token_urlsafe(15)}aA1!")
+    try:
+        cognito.admin_create_user(
+            UserPoolId=pool,
+            Username=username,
+            MessageAction="SUPPRESS",
+            UserAttributes=[{"Name": "email", "Value": username}, {"Name": "email_verified", "Value": "true"}],
+        )
+    except cognito.exceptions.UsernameExistsException:
+        pass  # a second run: the password is set anew below
+    cognito.admin_set_user_password(UserPoolId=pool, Username=username, Password=person.password, Permanent=True)
+    cognito.admin_add_user_to_group(UserPoolId=pool, Username=username, GroupName=group)
+    return person
+
+
+def sign_in(cloud: Cloud, client_id: str, person: Person) -> str:
+    """The identity token of a person."""
+    answer = cloud.client("cognito-idp").initiate_auth(
+        ClientId=client_id,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": person.username, "PASSWORD": person.password},
+    )
+    return answer["AuthenticationResult"]["IdToken"]

@@ -1,0 +1,86 @@
+"""The stack `local`: the real engine over the embedded AWS; and offline previews of every stack."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from local.aws_process import DEFAULT_PORT, AwsProcess
+from local.engine import environment
+from local.engine.paths import CACHE, ROOT, RUN
+from local.engine.project import write_project
+from local.pulumi_run import PulumiRun, run_pulumi
+
+STACK = "local"
+POLICY_PACK = ROOT / "policy"
+# more workers than cores bring nothing: the provider is one Python process
+_PARALLEL = "8"
+
+Follow = Callable[[PulumiRun, str], None]
+
+
+class LocalStack:
+    """One run folder: state of the engine, state of the embedded AWS, the generated project."""
+
+    def __init__(self, run: Path = RUN, port: int = DEFAULT_PORT) -> None:
+        self.run = run
+        self.aws = AwsProcess(run / "aws", port)
+        self.project = run / "project"
+
+    def environment(self) -> dict[str, str]:
+        """Environment for `pulumi` on this stack; the embedded AWS must run."""
+        return environment(state_dir=self.run / "state", aws_env=self.aws.environment())
+
+    def client_environment(self) -> dict[str, str]:
+        """Environment for the AWS CLI, boto3 or curl on this stack."""
+        return self.aws.environment()
+
+    def _select(self) -> None:
+        write_project(self.project)
+        run_pulumi(["stack", "select", "--create", STACK], env=self.environment(), cwd=self.project)
+
+    def pulumi(
+        self, arguments: list[str], follow: Follow | None = None, *, check: bool = True
+    ) -> tuple[int, PulumiRun]:
+        """Any `pulumi` command on the stack `local`."""
+        self._select()
+        return run_pulumi(
+            [*arguments, "--stack", STACK], env=self.environment(), cwd=self.project, follow=follow, check=check
+        )
+
+    def up(self, follow: Follow | None = None) -> PulumiRun:
+        """Start the embedded AWS and bring the stack up; the policy pack guards the preview and the update."""
+        self.aws.start()
+        arguments = ["up", "--yes", "--policy-pack", str(POLICY_PACK), "--parallel", _PARALLEL, "--suppress-outputs"]
+        return self.pulumi(arguments, follow)[1]
+
+    def outputs(self) -> dict[str, object]:
+        """Stack outputs by name."""
+        _, run = self.pulumi(["stack", "output", "--json", "--show-secrets"])
+        return json.loads(run.text)
+
+    def exists(self) -> bool:
+        """True when a stack was brought up in this folder."""
+        return (self.run / "state" / ".pulumi" / "stacks").exists() and (self.aws.folder / "ready.json").exists()
+
+    def destroy(self, follow: Follow | None = None) -> None:
+        """Delete the resources through the engine, end the embedded AWS and remove the folder."""
+        if self.exists():
+            self.aws.start()
+            self.pulumi(["destroy", "--yes", "--parallel", _PARALLEL], follow)
+        self.aws.stop()
+        shutil.rmtree(self.run, ignore_errors=True)
+
+
+def preview_offline(
+    stack: str, follow: Follow | None = None, *, arguments: list[str] | None = None
+) -> tuple[int, PulumiRun]:
+    """`pulumi preview` of any stack with the stand-in plugins: no network, no credentials, policies enforced."""
+    folder = CACHE / "offline"
+    env = environment(state_dir=folder / "state", offline=True)
+    project = write_project(folder / "project")
+    run_pulumi(["stack", "select", "--create", stack], env=env, cwd=project)
+    command = ["preview", "--stack", stack, "--policy-pack", str(POLICY_PACK), *(arguments or [])]
+    return run_pulumi(command, env=env, cwd=project, follow=follow, check=False)

@@ -1,0 +1,223 @@
+"""The platform's alarms as a table of facts (row A9), expanded for the names of a stack; no AWS resource in here.
+
+A metric that the platform publishes itself (namespace ImagingPlatform) carries the one dimension `service`, the
+function's role, because that is what its metrics library writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Comparison = Literal["GreaterThanThreshold", "LessThanThreshold", "GreaterThanOrEqualToThreshold"]
+Missing = Literal["notBreaching", "breaching", "ignore", "missing"]
+
+PLATFORM: Final = "ImagingPlatform"
+MINUTE: Final = 60
+DAY: Final = 86_400
+GIB: Final = 1024**3
+
+MAX_QUERY_METRICS: Final = 10
+"""An alarm on metric maths takes at most ten metrics.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One metric stream as an alarm or a dashboard reads it; `period_seconds` bounds each data point."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str] = field(default_factory=dict[str, str])
+    statistic: str = "Sum"
+    period_seconds: int = 5 * MINUTE
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmRow:
+    """One alarm.
+
+    Attributes:
+        role: Last part of the alarm's name.
+        meaning: What went wrong and what to look at, in one sentence without any identifier of a patient.
+        threshold: Bound, in `unit`.
+        unit: Unit of the threshold, for the reader.
+        metrics: The metric, or the operands of `expression` under their ids.
+        expression: Metric maths over the ids of `metrics`; None when the one metric itself is watched.
+        periods: Consecutive periods over the bound before the alarm sounds.
+        missing: What silence means.
+    """
+
+    role: str
+    meaning: str
+    threshold: float
+    unit: str
+    metrics: Mapping[str, Metric]
+    comparison: Comparison = "GreaterThanThreshold"
+    expression: str | None = None
+    periods: int = 1
+    missing: Missing = "notBreaching"
+
+    def __post_init__(self) -> None:
+        if self.expression is None and len(self.metrics) != 1:
+            raise ValueError(f"alarm {self.role}: without an expression it watches exactly one metric")
+        if len(self.metrics) > MAX_QUERY_METRICS:
+            raise ValueError(
+                f"alarm {self.role}: {len(self.metrics)} metrics, CloudWatch takes at most {MAX_QUERY_METRICS}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedNames:
+    """Physical names and bounds of one stack that the table needs.
+
+    Attributes:
+        functions: Function role -> physical name.
+        tables: Table role -> physical name.
+        buckets: Bucket role -> physical name.
+        pipeline: Physical name of the training pipeline.
+        accuracy_threshold: Smallest accuracy of a model that may serve, 0 to 1.
+        storage_budget_gib: All buckets together, GiB.
+    """
+
+    functions: Mapping[str, str]
+    tables: Mapping[str, str]
+    buckets: Mapping[str, str]
+    pipeline: str
+    accuracy_threshold: float
+    storage_budget_gib: float
+
+
+def rows(names: WatchedNames) -> list[AlarmRow]:
+    """The eight alarms of row A9; the one on Lambda errors is there once for each function, so it names the culprit."""
+    return [
+        AlarmRow(
+            role="retrieval-latency",
+            meaning="Reading image sets is slow (p99): look at the data store and at throttling.",
+            threshold=1000,
+            unit="milliseconds",
+            metrics={"latency": platform_metric("RetrievalLatency", "monitoring", statistic="p99")},
+            periods=3,
+        ),
+        AlarmRow(
+            role="training-failed",
+            meaning="A training pipeline execution failed: its reason is in the pipeline errors log group.",
+            threshold=1,
+            unit="executions",
+            comparison="GreaterThanOrEqualToThreshold",
+            metrics={"failed": pipeline_metric("ExecutionFailed", names.pipeline)},
+        ),
+        AlarmRow(
+            role="model-accuracy",
+            meaning="The independent evaluation measured an accuracy below the threshold.",
+            threshold=names.accuracy_threshold,
+            unit="fraction",
+            comparison="LessThanThreshold",
+            metrics={"accuracy": platform_metric("ModelAccuracy", "model-evaluation", statistic="Minimum")},
+        ),
+        AlarmRow(
+            role="datastore-errors",
+            meaning="Calls to the HealthImaging data store fail more than five times a minute.",
+            threshold=5,
+            unit="errors a minute",
+            metrics={"errors": platform_metric("DataStoreErrors", "image-ingestion", period_seconds=MINUTE)},
+        ),
+        *(_function_errors(role, name) for role, name in sorted(names.functions.items())),
+        AlarmRow(
+            role="table-throttles",
+            meaning="DynamoDB throttles reads or writes: callers retry, but the platform slows down.",
+            threshold=0,
+            unit="requests",
+            metrics=_throttles(names.tables),
+            expression="SUM(METRICS())",
+        ),
+        AlarmRow(
+            role="storage-budget",
+            meaning="The buckets hold more than their budget: look at life cycles and at old versions.",
+            threshold=names.storage_budget_gib * GIB,
+            unit="bytes",
+            metrics=_stored(names.buckets),
+            expression="SUM(METRICS())",
+        ),
+        AlarmRow(
+            role="audit-lag",
+            meaning="The newest audit record is older than 15 minutes, or the check itself is silent.",
+            threshold=900,
+            unit="seconds",
+            metrics={"lag": platform_metric("AuditLag", "monitoring", statistic="Maximum")},
+            periods=3,
+            missing="breaching",  # a watch that says nothing must not look like peace
+        ),
+    ]
+
+
+def platform_metric(
+    name: str, service: str, *, statistic: str = "Sum", period_seconds: int = 5 * MINUTE
+) -> Metric:
+    """A metric that one of our functions publishes."""
+    return Metric(
+        namespace=PLATFORM,
+        name=name,
+        dimensions={"service": service},
+        statistic=statistic,
+        period_seconds=period_seconds,
+    )
+
+
+def pipeline_metric(name: str, pipeline: str, statistic: str = "Sum") -> Metric:
+    """A metric of SageMaker Pipelines.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+    """
+    return Metric(
+        namespace="AWS/Sagemaker/ModelBuildingPipeline",
+        name=name,
+        dimensions={"PipelineName": pipeline},
+        statistic=statistic,
+    )
+
+
+def function_metric(name: str, function: str, statistic: str = "Sum") -> Metric:
+    """A metric that Lambda publishes for one function."""
+    return Metric(namespace="AWS/Lambda", name=name, dimensions={"FunctionName": function}, statistic=statistic)
+
+
+def _function_errors(role: str, function: str) -> AlarmRow:
+    return AlarmRow(
+        role=f"function-errors-{role}",
+        meaning=f"More than 1 % of the calls of {role} fail: look at its log group and dead letters.",
+        threshold=1,
+        unit="percent",
+        metrics={
+            "errors": function_metric("Errors", function),
+            "calls": function_metric("Invocations", function),
+        },
+        expression="IF(calls > 0, 100 * errors / calls, 0)",
+    )
+
+
+def _throttles(tables: Mapping[str, str]) -> dict[str, Metric]:
+    return {
+        f"{kind.lower()}{number}": Metric(
+            namespace="AWS/DynamoDB", name=f"{kind}ThrottleEvents", dimensions={"TableName": tables[role]}
+        )
+        for number, role in enumerate(sorted(tables))
+        for kind in ("Read", "Write")
+    }
+
+
+def _stored(buckets: Mapping[str, str]) -> dict[str, Metric]:
+    """S3 reports a bucket's bytes once a day and one storage class at a time."""
+    classes: Sequence[tuple[str, str]] = (("standard", "StandardStorage"), ("tiered", "IntelligentTieringFAStorage"))
+    return {
+        f"{short}{number}": Metric(
+            namespace="AWS/S3",
+            name="BucketSizeBytes",
+            dimensions={"BucketName": buckets[role], "StorageType": storage_class},
+            statistic="Average",
+            period_seconds=DAY,
+        )
+        for number, role in enumerate(sorted(buckets))
+        for short, storage_class in classes
+    }

@@ -1,0 +1,84 @@
+"""What the platform's EventBridge rules match, and what a target is told: pure documents, pinned by contract tests.
+
+Sources and detail types are the platform's public language; the functions' event models must say the same words.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+Pattern = dict[str, Any]
+
+API_SOURCE: Final = "imaging.api"
+EVALUATION_SOURCE: Final = "imaging.model-evaluation"
+REGISTRY_SOURCE: Final = "imaging.model-registry"
+MONITORING_SOURCE: Final = "imaging.monitoring"
+
+UPLOAD_PREFIX: Final = "upload/"
+
+
+def dicom_uploaded(bucket: str) -> Pattern:
+    """An object below `upload/` of the training-data bucket is complete.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    """
+    return {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [bucket]}, "object": {"key": [{"prefix": UPLOAD_PREFIX}]}},
+    }
+
+
+def import_finished(datastore_id: str) -> Pattern:
+    """A HealthImaging import job of our data store ended, well or badly.
+
+    https://docs.aws.amazon.com/healthimaging/latest/devguide/monitoring-eventbridge.html
+    """
+    return {
+        "source": ["aws.medical-imaging"],
+        "detail-type": ["Import Job Completed", "Import Job Failed"],
+        "detail": {"datastoreId": [datastore_id]},
+    }
+
+
+def image_verified() -> Pattern:
+    """A radiologist stored a label version."""
+    return {"source": [API_SOURCE], "detail-type": ["ImageVerified"]}
+
+
+def model_evaluation_passed() -> Pattern:
+    """The independent evaluation agrees with the training run and meets the threshold."""
+    return {"source": [EVALUATION_SOURCE], "detail-type": ["ModelEvaluationPassed"]}
+
+
+def metric_violation() -> Pattern:
+    """Any part of the platform found a figure outside its bounds."""
+    return {"source": [{"prefix": "imaging."}], "detail-type": ["MetricViolation"]}
+
+
+def pipeline_execution(pipeline_arn: str, status: str) -> Pattern:
+    """An execution of our training pipeline changed to `status` (SageMaker's spelling, for example "Succeeded").
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
+    """
+    return {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
+        "detail": {"pipelineArn": [pipeline_arn], "currentPipelineExecutionStatus": [status]},
+    }
+
+
+# The state machine gets references only; `etag` makes the object's identity, so a second upload is a second object.
+UPLOAD_PATHS: Final = {
+    "bucket": "$.detail.bucket.name",
+    "key": "$.detail.object.key",
+    "etag": "$.detail.object.etag",
+    "size": "$.detail.object.size",
+}
+UPLOAD_TEMPLATE: Final = '{"objects":[{"bucket":"<bucket>","key":"<key>","etag":"<etag>","size":<size>}]}'
+
+
+def as_json(pattern: Pattern) -> str:
+    """A pattern as compact text with sorted keys."""
+    return json.dumps(pattern, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,188 @@
+"""The ingestion state machine as an Amazon States Language document, built without any AWS call.
+
+One execution takes references (bucket, key, ETag, size) of one or many uploaded objects and gives every one of them a
+recorded end: queued for the HealthImaging import, or in quarantine. Only references travel in the states: no header,
+no pixel and no name of a person can enter an execution's history. The function answers from the tracking table.
+
+The query language is JSONPath and the Map is inline: both the service and the embedded AWS run them alike.
+https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, Literal
+
+State = dict[str, Any]
+
+Operation = Literal["validate", "deidentify", "queue-import", "quarantine"]
+
+MAX_ATTEMPTS: Final = 3
+"""Tries again after the first failure, 2 s, 4 s and 8 s later."""
+
+TASK_SECONDS: Final = 330
+"""Longer than the function's own limit of 300 s, so the function's timeout is the one that is reported."""
+
+# A fault of the service or a function that says "try me again": the object is not to blame.
+TRANSIENT_ERRORS: Final = (
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Sandbox.Timedout",
+    "States.Timeout",
+    "TransientError",
+)
+# Reserved concurrency reached: a burst waits longer than a fault, because nothing is wrong with the object.
+THROTTLED: Final = "Lambda.TooManyRequestsException"
+THROTTLE_ATTEMPTS: Final = 8
+
+
+def definition(function_arn: str, max_concurrency: int) -> dict[str, Any]:
+    """The whole document.
+
+    Args:
+        function_arn: The ImageIngestion function, which does every operation.
+        max_concurrency: Objects of one execution that are worked on at the same time; at least 1.
+
+    Raises:
+        ValueError: `max_concurrency` below 1 (0 means "no limit" to Step Functions and would drain the function).
+    """
+    if max_concurrency < 1:
+        raise ValueError(f"ingestion: the Map needs a concurrency of at least 1, not {max_concurrency}")
+    return {
+        "Comment": "Every uploaded object ends queued for import or in quarantine; references only, no PHI.",
+        "StartAt": "EachObject",
+        "States": {
+            "EachObject": {
+                "Type": "Map",
+                "ItemsPath": "$.objects",
+                "ItemSelector": {"object.$": "$$.Map.Item.Value"},
+                "MaxConcurrency": max_concurrency,
+                "ItemProcessor": {
+                    "ProcessorConfig": {"Mode": "INLINE"},
+                    "StartAt": "Validate",
+                    "States": _object_states(function_arn),
+                },
+                "ResultSelector": {"outcomes.$": "$[*].outcome"},
+                "Next": "Tally",
+            },
+            "Tally": {
+                "Type": "Pass",
+                "Parameters": {
+                    "outcomes.$": "$.outcomes",
+                    "incomplete.$": "States.ArrayContains($.outcomes, 'unrecorded')",
+                },
+                "Next": "AllRecorded",
+            },
+            "AllRecorded": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.incomplete", "BooleanEquals": True, "Next": "SomeUnrecorded"}],
+                "Default": "Done",
+            },
+            "SomeUnrecorded": {
+                "Type": "Fail",
+                "Error": "ObjectsUnrecorded",
+                "Cause": "An object could not even be quarantined; the nightly reconciler drives it again.",
+            },
+            "Done": {"Type": "Succeed"},
+        },
+    }
+
+
+def definition_json(function_arn: str, max_concurrency: int) -> str:
+    """`definition` as compact text with sorted keys, so that an unchanged machine shows no difference."""
+    return json.dumps(definition(function_arn, max_concurrency), sort_keys=True, separators=(",", ":"))
+
+
+def _object_states(function_arn: str) -> dict[str, State]:
+    """The states one object goes through; no failure in here ends the Map."""
+    return {
+        "Validate": _task(
+            function_arn,
+            "validate",
+            result={"object_id.$": "$.Payload.object_id", "valid.$": "$.Payload.valid"},
+            result_path="$.validation",
+            following="Valid",
+        ),
+        "Valid": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.validation.valid", "BooleanEquals": True, "Next": "Deidentify"}],
+            "Default": "Refused",
+        },
+        "Deidentify": _task(
+            function_arn,
+            "deidentify",
+            payload={"object_id.$": "$.validation.object_id"},
+            result={"deid_status.$": "$.Payload.deid_status"},
+            result_path="$.deidentification",
+            following="QueueImport",
+        ),
+        "QueueImport": _task(
+            function_arn,
+            "queue-import",
+            payload={"object_id.$": "$.validation.object_id"},
+            following="Queued",
+        ),
+        "Quarantine": _task(
+            function_arn,
+            "quarantine",
+            payload={"error.$": "$.failure.Error"},
+            following="Quarantined",
+            caught="Unrecorded",
+        ),
+        "Queued": _outcome("queued"),
+        "Refused": _outcome("refused"),
+        "Quarantined": _outcome("quarantined"),
+        "Unrecorded": _outcome("unrecorded"),
+    }
+
+
+def _task(
+    function_arn: str,
+    operation: Operation,
+    *,
+    following: str,
+    payload: dict[str, str] | None = None,
+    result: dict[str, str] | None = None,
+    result_path: str | None = None,
+    caught: str = "Quarantine",
+) -> State:
+    """One call of the function: the operation, the object's reference, and what `payload` adds.
+
+    Without a `result` the answer is dropped (`ResultPath: null`): the tracking table has it.
+    """
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {
+            "FunctionName": function_arn,
+            "Payload": {"operation": operation, "object.$": "$.object", **(payload or {})},
+        },
+        "TimeoutSeconds": TASK_SECONDS,
+        **({"ResultSelector": result} if result else {}),
+        "ResultPath": result_path,
+        "Retry": [
+            {
+                "ErrorEquals": [THROTTLED],
+                "IntervalSeconds": 1,
+                "BackoffRate": 2,
+                "MaxAttempts": THROTTLE_ATTEMPTS,
+                "MaxDelaySeconds": 60,
+                "JitterStrategy": "FULL",
+            },
+            {
+                "ErrorEquals": list(TRANSIENT_ERRORS),
+                "IntervalSeconds": 2,
+                "BackoffRate": 2,
+                "MaxAttempts": MAX_ATTEMPTS,
+            },
+        ],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": caught}],
+        "Next": following,
+    }
+
+
+def _outcome(outcome: str) -> State:
+    """The end of one object: a single word, so the Map's result stays small for any number of objects."""
+    return {"Type": "Pass", "Parameters": {"outcome": outcome}, "End": True}

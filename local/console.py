@@ -67,17 +67,17 @@ class Ticker:
         tell(text)
 
 
-class GaveUp(RuntimeError):
+class GaveUpError(RuntimeError):
     """Something that was waited for did not happen; the message says what, and where to look."""
 
 
 def wait_for(what: str, look: Callable[[], T | None], *, seconds: float, every: float = 0.5) -> T:
-    """Call `look` until it returns something; GaveUp after `seconds`."""
+    """Call `look` until it returns something; GaveUpError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()
         if found is not None:
             return found
         if time.monotonic() > deadline:
-            raise GaveUp(f"{what} did not happen within {seconds:.0f} s. Look into .run/aws/log.txt.")
+            raise GaveUpError(f"{what} did not happen within {seconds:.0f} s. Look into .run/aws/log.txt.")
         time.sleep(every)

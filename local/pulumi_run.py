@@ -46,17 +46,17 @@ def run_pulumi(
     *,
     env: dict[str, str],
     cwd: Path,
-    follow: Callable[[PulumiRun, str], None] | None = None,
+    follow: Callable[[PulumiRun], None] | None = None,
     check: bool = True,
 ) -> tuple[int, PulumiRun]:
-    """Run `pulumi ARGUMENTS`; `follow` is called after each line. Raises PulumiError on failure when `check`."""
+    """Run `pulumi ARGUMENTS`; `follow` sees it after each line. Raises PulumiError on failure when `check`."""
     process = _open(arguments, env, cwd)
     run = PulumiRun()
     for raw in process.stdout or ():
         line = raw.rstrip("\n")
         run.feed(line)
         if follow:
-            follow(run, line)
+            follow(run)
     code = process.wait()
     if code and check:
         raise PulumiError(essence(run.lines))

@@ -18,7 +18,7 @@ POLICY_PACK = ROOT / "policy"
 # more workers than cores bring nothing: the provider is one Python process
 _PARALLEL = "8"
 
-Follow = Callable[[PulumiRun, str], None]
+Follow = Callable[[PulumiRun], None]
 
 
 class LocalStack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 from functools import cached_property
@@ -92,15 +93,13 @@ def make_person(cloud: Cloud, pool: str, group: str, username: str) -> Person:
     cognito = cloud.client("cognito-idp")
     # four classes of characters, as the pool's password policy asks
     person = Person(username, group, f"{secrets.token_urlsafe(15)}aA1!")
-    try:
+    with contextlib.suppress(cognito.exceptions.UsernameExistsException):  # a second run: only the password is new
         cognito.admin_create_user(
             UserPoolId=pool,
             Username=username,
             MessageAction="SUPPRESS",
             UserAttributes=[{"Name": "email", "Value": username}, {"Name": "email_verified", "Value": "true"}],
         )
-    except cognito.exceptions.UsernameExistsException:
-        pass  # a second run: the password is set anew below
     cognito.admin_set_user_password(UserPoolId=pool, Username=username, Password=person.password, Permanent=True)
     cognito.admin_add_user_to_group(UserPoolId=pool, Username=username, GroupName=group)
     return person

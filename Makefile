@@ -1,0 +1,84 @@
+# The commands of the project. `make help` lists them; each sets up what it needs and can be run again.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON3 ?= python3
+PYTHON := .venv/bin/python
+SETUP := $(PYTHON3) tools/bootstrap.py
+export PYTHONUNBUFFERED := 1
+PATIENTS ?= 48
+SLICES ?= 3
+SEED ?= 7
+STACK ?= prod
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: ## make every environment, the Lambda layers and the Pulumi CLI (the other commands do it themselves)
+	@$(SETUP)
+
+.PHONY: setup-unit
+setup-unit:
+	@$(SETUP) project lambda layers
+
+.PHONY: demo
+demo: setup ## the main job: bring the stack up and take real DICOM all the way to a deployed model
+	@$(PYTHON) -m local demo --patients $(PATIENTS) --slices $(SLICES) --seed $(SEED) $(DEMO_OPTIONS)
+
+.PHONY: up
+up: setup ## bring the stack `local` up (again: only what changed)
+	@$(PYTHON) -m local up
+
+.PHONY: down
+down: ## remove everything that the local stack made
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else rm -rf .run; fi
+
+.PHONY: outputs
+outputs: ## print the local stack's outputs, demo users and client environment as JSON
+	@$(PYTHON) -m local outputs
+
+.PHONY: preview
+preview: setup-preview ## preview a stack offline with the policy pack: make preview STACK=prod
+	@$(PYTHON) -m local preview $(STACK)
+
+preview-%: setup-preview ## preview-dev, preview-staging, preview-prod: the same by name
+	@$(PYTHON) -m local preview $*
+
+.PHONY: setup-preview
+setup-preview:
+	@$(SETUP) project layers cli --layer-runtimes python3.11,python3.12
+
+.PHONY: sample-dicom
+sample-dicom: ## write the semi-synthetic chest CT cohort and the other sample files into .cache/sample-dicom
+	@$(SETUP) project
+	@$(PYTHON) -m local sample-dicom --patients $(PATIENTS) --slices $(SLICES) --seed $(SEED)
+
+.PHONY: layers
+layers: ## build the Lambda layers for both runtimes
+	@$(SETUP) project layers --layer-runtimes python3.11,python3.12
+
+.PHONY: test
+test: setup setup-preview ## all tests: unit, contract, policy, integration over the whole chain
+	@$(PYTHON) -m pytest -q -n 2 -m "not local and not engine and not tensorflow" tests
+	@$(PYTHON) -m pytest -q -m "local or engine or tensorflow" tests
+
+.PHONY: test-unit
+test-unit: setup-unit ## unit, contract and policy tests only: seconds
+	@$(PYTHON) -m pytest -q -n 2 -m "not local and not engine and not tensorflow" tests
+
+.PHONY: lint
+lint: ## formatting, lint, types and the import rules
+	@$(SETUP) project
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/pyright
+	@.venv/bin/lint-imports
+
+.PHONY: lock
+lock: ## compile the lock files again: hashes, no index addresses
+	@cd requirements && for name in dev aws lambda train; do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
+
+.PHONY: clean
+clean: down ## down, and remove environments and caches too
+	@rm -rf .venv .venvs .cache build

@@ -1,0 +1,117 @@
+"""The command line of the local stack: `python -m local --help`, or through make."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local.aws_process import DEFAULT_PORT, AwsProcessError
+from local.console import GaveUpError, Ticker, console
+from local.engine.pulumi_cli import EngineError
+from local.pulumi_run import PulumiError
+from local.stack import Follow, LocalStack, preview_offline
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The whole platform on one machine.", rich_markup_mode=None
+)
+Port = Annotated[int, typer.Option(help="Port of the embedded AWS, on loopback.", envvar="PORT")]
+
+
+def _progress(ticker: Ticker) -> Follow:
+    return lambda run: ticker.show(f"resources: {run.planned} planned, {run.done} done")
+
+
+@app.command()
+def up(port: Port = DEFAULT_PORT) -> None:
+    """Start the embedded AWS and bring the stack up (again: only what changed)."""
+    ticker = Ticker()
+    run = LocalStack(port=port).up(_progress(ticker))
+    ticker.end(f"{run.done} resources changed" if run.done else "no change: the stack is up to date")
+
+
+@app.command()
+def down() -> None:
+    """Delete everything that the local stack made, and end the embedded AWS."""
+    ticker = Ticker()
+    LocalStack().destroy(_progress(ticker))
+    ticker.end("removed")
+
+
+@app.command()
+def outputs() -> None:
+    """Print stack outputs, demo users and the environment for other clients as JSON."""
+    from local.demo.run import outputs as collect
+
+    stack = LocalStack()
+    if not stack.exists():
+        raise GaveUpError("There is no local stack yet: run `make demo` or `make up` first.")
+    stack.aws.start()
+    sys.stdout.write(json.dumps(collect(stack), indent=2) + "\n")
+
+
+@app.command()
+def preview(
+    stack: Annotated[str, typer.Argument(help="local, dev, staging or prod")],
+    diff: Annotated[bool, typer.Option(help="Show each property.")] = False,
+) -> None:
+    """Preview any stack offline: the real engine and the policy pack, no AWS and no credentials."""
+    code, _ = preview_offline(
+        stack, lambda run: console.print(run.lines[-1], markup=False), arguments=["--diff"] if diff else []
+    )
+    raise typer.Exit(1 if code else 0)
+
+
+@app.command()
+def pulumi(arguments: list[str]) -> None:
+    """Any pulumi command on the stack local, e.g. `refresh --preview-only`."""
+    code, run = LocalStack().pulumi(arguments, check=False)
+    sys.stdout.write(run.text + "\n")
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    patients: Annotated[int, typer.Option(help="Patients of the semi-synthetic cohort.")] = 48,
+    slices: Annotated[int, typer.Option(help="CT slices a patient.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of the cohort.")] = 7,
+    shuffle_labels: Annotated[bool, typer.Option(help="Spoil the labels: the accuracy gate has to refuse.")] = False,
+    port: Port = DEFAULT_PORT,
+) -> None:
+    """The main job on real input, shown live, with a report at the end."""
+    from local.demo.run import Demo
+
+    Demo(LocalStack(port=port), patients=patients, slices=slices, seed=seed, shuffle_labels=shuffle_labels).run()
+
+
+@app.command()
+def sample_dicom(patients: int = 48, slices: int = 3, seed: int = 7) -> None:
+    """Write the semi-synthetic cohort, real files of many modalities and hostile files."""
+    from local.demo.run import SAMPLE, make_sample
+
+    make_sample(patients, slices, seed)
+    console.print(f"in {SAMPLE}", markup=False)
+
+
+def main() -> int:
+    os.chdir(Path(__file__).resolve().parents[1])
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except (GaveUpError, AwsProcessError, EngineError, PulumiError) as error:
+        console.print("\n[bold red]stopped:[/] ", end="")
+        console.print(str(error), markup=False)
+        return 1
+    except (typer.Abort, KeyboardInterrupt):
+        console.print("\nstopped by hand; what runs goes on: `make down` removes it")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -48,6 +48,8 @@ _EMAIL = re.compile(r"[^@\s]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:[A-Za-z0-9+=,.@_/*-]{3,}")
 _ORIGIN = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?")
 _SCHEDULE = re.compile(r"rate\(\d+ (minute|hour|day)s?\)|cron\([^()]+\)")
+_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[\w./-]*)?")
+_IMAGE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})")
 _INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
 
@@ -71,6 +73,8 @@ Email = Annotated[str, _written_as(_EMAIL, "be an e-mail address")]
 PrincipalArn = Annotated[str, _written_as(_PRINCIPAL, "be the ARN of a role or user of an account")]
 Origin = Annotated[str, _written_as(_ORIGIN, "be an https origin such as https://viewer.example.org, no path, no star")]
 Schedule = Annotated[str, _written_as(_SCHEDULE, "be a schedule such as rate(5 minutes) or cron(0 3 * * ? *)")]
+HttpsUrl = Annotated[str, _written_as(_URL, "be an https address")]
+ImageUri = Annotated[str, _written_as(_IMAGE, "be a container image with its tag or digest")]
 InstanceType = Annotated[str, _written_as(_INSTANCE, "be a SageMaker instance type such as ml.m5.xlarge")]
 
 
@@ -200,31 +204,40 @@ class FunctionsSettings(Group):
 
 
 class TrainingSettings(Group):
-    """The model, how it is trained and when: image edge (pixels), volume (GiB), run time (s)."""
+    """The model, how it is trained and when: image edge (pixels), volume (GiB), run time (s).
 
-    backbone: Literal["resnet50", "small_cnn"] = "resnet50"
+    An image that is not given is the AWS deep-learning container that belongs to the training code.
+    """
+
+    backbone: Literal["resnet50", "mobilenet_v3_small", "small_cnn"] = "resnet50"
     image_size: int = Field(default=512, ge=32, le=1024, multiple_of=32)
     epochs: int = Field(default=50, ge=1, le=1000)
     batch_size: int = Field(default=32, ge=1, le=1024)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     early_stopping_patience: int = Field(default=5, ge=1, le=100)
-    test_share: float = Field(default=0.2, gt=0, lt=1)
+    test_share: float = Field(default=0.2, ge=0.05, le=0.5)
+    validation_share: float = Field(default=0.2, ge=0.05, le=0.5)
+    augmentation: Literal["none", "light", "standard"] = "standard"
     accuracy_threshold: float = Field(default=0.85, ge=0, le=1)
     seed: int = Field(default=20_260_101, ge=0, le=2**31 - 1)
     min_new_labels: int = Field(default=100, ge=1, le=1_000_000)
     weights_uri: str | None = Field(default=None, pattern=r"^s3://[a-z0-9.-]{3,63}/.+$")
     training_instance_type: InstanceType = "ml.g4dn.xlarge"
-    training_instance_count: int = Field(default=1, ge=1, le=16)
     processing_instance_type: InstanceType = "ml.m5.2xlarge"
     volume_size_gb: int = Field(default=100, ge=1, le=16_384)
     use_spot: bool = True
     max_runtime_seconds: int = Field(default=43_200, ge=60, le=432_000)
     max_wait_seconds: int = Field(default=86_400, ge=60, le=864_000)
-    processing_image: str = Field(min_length=1)
-    training_image: str = Field(min_length=1)
+    processing_image: ImageUri | None = None
+    training_image: ImageUri | None = None
+    package_index_url: HttpsUrl | None = None
 
     @model_validator(mode="after")
-    def _spot_waits(self) -> Self:
+    def _fits_together(self) -> Self:
+        if self.test_share + self.validation_share > 0.6:
+            raise refusal("validationShare", self.validation_share, "leave 40 % for training beside testShare")
+        if self.weights_uri is not None and self.backbone == "small_cnn":
+            raise refusal("weightsUri", self.weights_uri, "be absent: small_cnn has no ImageNet weights")
         if self.use_spot and self.max_wait_seconds < self.max_runtime_seconds:
             raise refusal(
                 "maxWaitSeconds", self.max_wait_seconds, "be at least maxRuntimeSeconds where useSpot is true"
@@ -239,7 +252,7 @@ class RegistrySettings(Group):
     auto_deploy: bool = False
     max_disagreement: float = Field(default=0.02, ge=0, le=1)
     inference_instance_type: InstanceType = "ml.m5.xlarge"
-    inference_image: str = Field(min_length=1)
+    inference_image: ImageUri | None = None
     data_capture_percent: int = Field(default=100, ge=0, le=100)
 
 

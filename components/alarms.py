@@ -152,9 +152,7 @@ def rows(names: WatchedNames) -> list[AlarmRow]:
     ]
 
 
-def platform_metric(
-    name: str, service: str, *, statistic: str = "Sum", period_seconds: int = 5 * MINUTE
-) -> Metric:
+def platform_metric(name: str, service: str, *, statistic: str = "Sum", period_seconds: int = 5 * MINUTE) -> Metric:
     """A metric that one of our functions publishes."""
     return Metric(
         namespace=PLATFORM,

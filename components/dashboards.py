@@ -40,9 +40,7 @@ def bodies(names: WatchedNames, *, region: str, datastore_id: str, endpoint: str
 
 def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
     """The clinical copy: how fast it answers, how much it holds, what it refuses."""
-    calls = WatchedMetric(
-        namespace="AWS/HealthImaging", name="CallCount", dimensions={"DatastoreId": datastore_id}
-    )
+    calls = WatchedMetric(namespace="AWS/HealthImaging", name="CallCount", dimensions={"DatastoreId": datastore_id})
     stored = [
         WatchedMetric(
             namespace="AWS/S3",

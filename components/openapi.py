@@ -119,9 +119,7 @@ def document(*, title: str, invoke_arn: str, user_pool_arn: str, allowed_origin:
 
 def document_json(*, title: str, invoke_arn: str, user_pool_arn: str, allowed_origin: str) -> str:
     """`document` as compact text with sorted keys: equal text means an equal API, and so no new deployment."""
-    body = document(
-        title=title, invoke_arn=invoke_arn, user_pool_arn=user_pool_arn, allowed_origin=allowed_origin
-    )
+    body = document(title=title, invoke_arn=invoke_arn, user_pool_arn=user_pool_arn, allowed_origin=allowed_origin)
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 

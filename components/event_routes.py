@@ -1,0 +1,179 @@
+"""The rules that join the platform's parts: which event goes to which function, and what people are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+from components import event_patterns
+from components._base import Context, PlatformComponent
+from components._rules import Rule, Transformer, event_rule, event_target, function_target
+from components.events import FAILURE_RULE, VIOLATION_RULE
+
+# JSON objects, not sentences: a value with a quotation mark would break a sentence and the message would be lost.
+VIOLATION_MESSAGE: Final = Transformer(
+    paths={
+        "subject": "$.detail.data.subject",
+        "metric": "$.detail.data.metric",
+        "value": "$.detail.data.value",
+        "threshold": "$.detail.data.threshold",
+        "detail": "$.detail.data.detail",
+        "time": "$.detail.occurred_at",
+    },
+    template=(
+        '{"alert":"A figure is outside its bounds","subject":<subject>,"metric":<metric>,"value":<value>,'
+        '"threshold":<threshold>,"detail":<detail>,"time":<time>}'
+    ),
+)
+FAILURE_MESSAGE: Final = Transformer(
+    paths={
+        "execution": "$.detail.pipelineExecutionArn",
+        "status": "$.detail.currentPipelineExecutionStatus",
+        "time": "$.time",
+    },
+    template='{"alert":"A training run failed","execution":<execution>,"status":<status>,"time":<time>}',
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """A function that a rule invokes."""
+
+    name: pulumi.Input[str]
+    arn: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRoutesArgs:
+    """Who gets which event.
+
+    Attributes:
+        bus_name: The platform's bus.
+        pipeline_arn: The training pipeline, whose status changes arrive on the default bus.
+        topic_arn: Where people are told.
+        error_log_group_arn: Where failed trainings are kept.
+        dead_letters_arn: What no target took within a day.
+    """
+
+    context: Context
+    bus_name: pulumi.Input[str]
+    pipeline_arn: str
+    topic_arn: pulumi.Input[str]
+    error_log_group_arn: pulumi.Input[str]
+    dead_letters_arn: pulumi.Input[str]
+    pipeline_trigger: Receiver
+    model_evaluation: Receiver
+    model_registry: Receiver
+
+
+class EventRoutes(PlatformComponent):
+    """The rules of row A6 after ingestion: each event goes to one function or to people, retried for a day."""
+
+    rule_names: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, args: EventRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("imaging:event_routes:EventRoutes", name, opts)
+        self._args = args
+        self._tags = args.context.tags_for("events", "events")
+        made = [self._to_function(name, rule, receiver) for rule, receiver in self._function_rules()]
+        made += [self._violations(name), self._failures(name)]
+        self.rule_names = pulumi.Output.all(*(rule.name for rule in made)).apply(list)
+        self.register_outputs({"rule_names": self.rule_names})
+
+    def _function_rules(self) -> list[tuple[Rule, Receiver]]:
+        succeeded = event_patterns.pipeline_execution(self._args.pipeline_arn, "Succeeded")
+        return [
+            (
+                Rule(
+                    role="image-verified",
+                    description="A label version was stored: is it time to train?",
+                    pattern=event_patterns.as_json(event_patterns.image_verified()),
+                    bus=self._args.bus_name,
+                ),
+                self._args.pipeline_trigger,
+            ),
+            (
+                Rule(
+                    role="training-complete",
+                    description="A training run succeeded: evaluate its model independently",
+                    pattern=event_patterns.as_json(succeeded),
+                ),
+                self._args.model_evaluation,
+            ),
+            (
+                Rule(
+                    role="model-evaluation-passed",
+                    description="The independent evaluation passed: decide about the model",
+                    pattern=event_patterns.as_json(event_patterns.model_evaluation_passed()),
+                    bus=self._args.bus_name,
+                ),
+                self._args.model_registry,
+            ),
+        ]
+
+    def _to_function(self, name: str, rule: Rule, receiver: Receiver) -> aws.cloudwatch.EventRule:
+        return function_target(
+            f"{name}-{rule.role}",
+            rule,
+            context=self._args.context,
+            function_name=receiver.name,
+            function_arn=receiver.arn,
+            dead_letters_arn=self._args.dead_letters_arn,
+            tags=self._tags,
+            child=self.child(),
+        )
+
+    def _violations(self, name: str) -> aws.cloudwatch.EventRule:
+        rule = event_rule(
+            f"{name}-{VIOLATION_RULE}",
+            Rule(
+                role=VIOLATION_RULE,
+                description="A figure is outside its bounds: tell people",
+                pattern=event_patterns.as_json(event_patterns.metric_violation()),
+                bus=self._args.bus_name,
+            ),
+            context=self._args.context,
+            tags=self._tags,
+            opts=self.child(),
+        )
+        self._target(
+            f"{name}-{VIOLATION_RULE}-people", rule, self._args.bus_name, self._args.topic_arn, VIOLATION_MESSAGE
+        )
+        return rule
+
+    def _failures(self, name: str) -> aws.cloudwatch.EventRule:
+        rule = event_rule(
+            f"{name}-{FAILURE_RULE}",
+            Rule(
+                role=FAILURE_RULE,
+                description="A training run failed: tell people and keep the event",
+                pattern=event_patterns.as_json(event_patterns.pipeline_execution(self._args.pipeline_arn, "Failed")),
+            ),
+            context=self._args.context,
+            tags=self._tags,
+            opts=self.child(),
+        )
+        self._target(f"{name}-{FAILURE_RULE}-people", rule, None, self._args.topic_arn, FAILURE_MESSAGE)
+        self._target(f"{name}-{FAILURE_RULE}-log", rule, None, self._args.error_log_group_arn, None)
+        return rule
+
+    def _target(
+        self,
+        logical_name: str,
+        rule: aws.cloudwatch.EventRule,
+        bus: pulumi.Input[str] | None,
+        arn: pulumi.Input[str],
+        transformer: Transformer | None,
+    ) -> None:
+        event_target(
+            logical_name,
+            rule=rule,
+            bus=bus,
+            arn=arn,
+            dead_letters_arn=self._args.dead_letters_arn,
+            transformer=transformer,
+            opts=self.child(),
+        )

@@ -1,0 +1,243 @@
+"""The data elements of an encoded data set, walked within bounds (PS3.5 section 7).
+
+Lengths, nesting and element counts are checked before anything is allocated, and values stay views of the
+input: a hostile object costs a refusal, not memory. Nothing here interprets values.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from imaging.dictionary import (
+    ALL_VRS,
+    ITEM,
+    ITEM_DELIMITER,
+    LONG_VRS,
+    PIXEL_DATA,
+    SEQUENCE_DELIMITER,
+    is_private,
+    keyword_of,
+    vr_of,
+)
+from imaging.errors import ImageRejected, ReasonCode
+from imaging.limits import Limits
+
+UNDEFINED: Final = 0xFFFFFFFF
+Bytes = memoryview | bytes
+
+
+@dataclass(slots=True)
+class Element:
+    """One data element.
+
+    Attributes:
+        tag: group and element as one number.
+        vr: as declared, or from PS3.6 in Implicit VR; "" when neither is known.
+        value: encoded value; for encapsulated pixel data the items without the closing delimiter.
+        items: the data sets of a sequence, None for anything else.
+        implicit: items are encoded in Implicit VR (differs from the parent under VR UN, PS3.5 6.2.2).
+        fragments: number of items of encapsulated pixel data, offset table included; 0 for native values.
+    """
+
+    tag: int
+    vr: str
+    value: Bytes = b""
+    items: "list[list[Element]] | None" = None
+    implicit: bool = False
+    fragments: int = 0
+
+
+@dataclass(slots=True)
+class _Header:
+    tag: int
+    vr: str
+    length: int
+    position: int
+
+
+def _malformed(tag: int, sentence: str) -> ImageRejected:
+    return ImageRejected(ReasonCode.MALFORMED, keyword_of(tag), "PS3.5 7.1", sentence)
+
+
+def _truncated(tag: int) -> ImageRejected:
+    sentence = "the element claims more bytes than its data set holds"
+    return ImageRejected(ReasonCode.TRUNCATED, keyword_of(tag), "PS3.5 7.1", sentence)
+
+
+class Walker:
+    """Walks one encoded data set; `end` is then where its last element stopped."""
+
+    def __init__(self, data: memoryview, *, little: bool, limits: Limits) -> None:
+        self._data = data
+        self._limits = limits
+        self._count = 0
+        order = "<" if little else ">"
+        self._tag = struct.Struct(f"{order}HH")
+        self._short = struct.Struct(f"{order}H")
+        self._long = struct.Struct(f"{order}L")
+        self.end = 0
+
+    def walk(self, start: int, *, implicit: bool) -> list[Element]:
+        """All top-level elements from `start`; bytes after the pixel data that form no element are left unread."""
+        elements: list[Element] = []
+        position, end = start, len(self._data)
+        while position < end:
+            after_pixels = bool(elements) and elements[-1].tag >= PIXEL_DATA
+            if after_pixels and not self._looks_like_element(position, elements[-1].tag):
+                break
+            element, position = self._element(position, end, implicit, 0)
+            elements.append(element)
+        self.end = position
+        return elements
+
+    def _looks_like_element(self, position: int, previous: int) -> bool:
+        if len(self._data) - position < 8:
+            return False
+        group, number = self._tag.unpack_from(self._data, position)
+        tag = group << 16 | number
+        return tag > previous and (0x7FE0 <= group <= 0x7FFF or group in (0xFFFA, 0xFFFC))
+
+    def _header(self, position: int, end: int, implicit: bool) -> _Header:
+        if end - position < 8:
+            raise _truncated(0)
+        group, number = self._tag.unpack_from(self._data, position)
+        tag = group << 16 | number
+        if implicit or group == 0xFFFE:
+            (length,) = self._long.unpack_from(self._data, position + 4)
+            return _Header(tag, "" if is_private(tag) else vr_of(tag), length, position + 8)
+        vr = bytes(self._data[position + 4 : position + 6]).decode("latin-1")
+        if vr not in ALL_VRS:
+            raise _malformed(tag, "the element declares no value representation of PS3.5 6.2")
+        if vr not in LONG_VRS:
+            (length,) = self._short.unpack_from(self._data, position + 6)
+            return _Header(tag, vr, length, position + 8)
+        if end - position < 12:
+            raise _truncated(tag)
+        (length,) = self._long.unpack_from(self._data, position + 8)
+        return _Header(tag, vr, length, position + 12)
+
+    def _element(self, position: int, end: int, implicit: bool, depth: int) -> tuple[Element, int]:
+        self._count += 1
+        if self._count > self._limits.max_elements:
+            sentence = f"more than {self._limits.max_elements} data elements"
+            raise ImageRejected(ReasonCode.ELEMENT_LIMIT, "", "limit max_elements", sentence)
+        head = self._header(position, end, implicit)
+        if head.tag >> 16 == 0xFFFE:
+            raise _malformed(head.tag, "a sequence delimiter stands where a data element was expected")
+        if head.length == UNDEFINED:
+            return self._undefined(head, end, implicit, depth)
+        stop = head.position + head.length
+        if stop > end:
+            raise _truncated(head.tag)
+        nested_implicit = implicit or head.vr == "UN"
+        is_sequence = head.vr == "SQ" or (head.vr == "UN" and not is_private(head.tag) and vr_of(head.tag) == "SQ")
+        if is_sequence:
+            items, position = self._items(head, stop, nested_implicit, depth, delimited=False)
+            return Element(head.tag, head.vr, items=items, implicit=nested_implicit), position
+        return Element(head.tag, head.vr, self._data[head.position : stop], implicit=implicit), stop
+
+    def _undefined(self, head: _Header, end: int, implicit: bool, depth: int) -> tuple[Element, int]:
+        if head.tag == PIXEL_DATA and not implicit and head.vr in ("OB", "OW"):
+            return self._encapsulated(head, end)
+        if head.vr not in ("SQ", "UN", ""):
+            raise _malformed(head.tag, "only a sequence or encapsulated pixel data may have an undefined length")
+        nested_implicit = implicit or head.vr == "UN"
+        items, position = self._items(head, end, nested_implicit, depth, delimited=True)
+        return Element(head.tag, head.vr or "SQ", items=items, implicit=nested_implicit), position
+
+    def _items(
+        self, head: _Header, end: int, implicit: bool, depth: int, *, delimited: bool
+    ) -> tuple[list[list[Element]], int]:
+        if depth >= self._limits.max_depth:
+            sentence = f"sequences are nested deeper than {self._limits.max_depth} levels"
+            raise ImageRejected(ReasonCode.NESTING_LIMIT, keyword_of(head.tag), "limit max_depth", sentence)
+        items: list[list[Element]] = []
+        position = head.position
+        while delimited or position < end:
+            item = self._header(position, end, implicit)
+            if delimited and item.tag == SEQUENCE_DELIMITER:
+                return items, item.position
+            if item.tag != ITEM:
+                raise _malformed(head.tag, "a sequence holds something that is no item")
+            elements, position = self._item(item, end, implicit, depth + 1)
+            items.append(elements)
+        return items, position
+
+    def _item(self, item: _Header, end: int, implicit: bool, depth: int) -> tuple[list[Element], int]:
+        self._count += 1
+        elements: list[Element] = []
+        position = item.position
+        if item.length != UNDEFINED:
+            stop = position + item.length
+            if stop > end:
+                raise _truncated(ITEM)
+            while position < stop:
+                element, position = self._element(position, stop, implicit, depth)
+                elements.append(element)
+            return elements, position
+        while True:
+            if end - position < 8:
+                raise _truncated(ITEM)
+            group, number = self._tag.unpack_from(self._data, position)
+            if group << 16 | number == ITEM_DELIMITER:
+                return elements, position + 8
+            element, position = self._element(position, end, implicit, depth)
+            elements.append(element)
+
+    def _encapsulated(self, head: _Header, end: int) -> tuple[Element, int]:
+        """Fragments of compressed frames (PS3.5 A.4); the offset table counts as the first."""
+        position, fragments = head.position, 0
+        while True:
+            item = self._header(position, end, implicit=True)
+            if item.tag == SEQUENCE_DELIMITER:
+                value = self._data[head.position : position]
+                return Element(head.tag, head.vr, value, fragments=fragments), item.position
+            if item.tag != ITEM or item.length == UNDEFINED:
+                raise _malformed(head.tag, "encapsulated pixel data holds something that is no fragment")
+            position = item.position + item.length
+            if position > end:
+                raise _truncated(head.tag)
+            fragments += 1
+
+
+class Encoder:
+    """Writes elements back in the encoding they were read from (PS3.5 7.1 to 7.5)."""
+
+    def __init__(self, *, little: bool) -> None:
+        order = "<" if little else ">"
+        self._implicit = struct.Struct(f"{order}HHL")
+        self._short = struct.Struct(f"{order}HH2sH")
+        self._long = struct.Struct(f"{order}HH2sHL")
+
+    def encode(self, elements: list[Element], *, implicit: bool) -> bytes:
+        """The encoded data set; sequences get defined lengths, except those kept under VR UN."""
+        parts: list[Bytes] = []
+        for element in elements:
+            self._write(parts, element, implicit)
+        return b"".join(parts)
+
+    def _write(self, parts: list[Bytes], element: Element, implicit: bool) -> None:
+        if element.items is not None:
+            nested = implicit or element.vr == "UN"
+            bodies = [self.encode(item, implicit=nested) for item in element.items]
+            undefined = element.vr == "UN" and not implicit
+            length = UNDEFINED if undefined else sum(len(body) + 8 for body in bodies)
+            parts.append(self._head(element, length, implicit))
+            for body in bodies:
+                parts += (self._implicit.pack(0xFFFE, 0xE000, len(body)), body)
+            if undefined:
+                parts.append(self._implicit.pack(0xFFFE, 0xE0DD, 0))
+            return
+        length = UNDEFINED if element.fragments else len(element.value)
+        parts += (self._head(element, length, implicit), element.value)
+        if element.fragments:
+            parts.append(self._implicit.pack(0xFFFE, 0xE0DD, 0))
+
+    def _head(self, element: Element, length: int, implicit: bool) -> bytes:
+        group, number = element.tag >> 16, element.tag & 0xFFFF
+        if implicit:
+            return self._implicit.pack(group, number, length)
+        vr = element.vr.encode()
+        if element.vr in LONG_VRS:
+            return self._long.pack(group, number, vr, 0, length)
+        return self._short.pack(group, number, vr, length)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
@@ -35,9 +35,9 @@ InterfaceService = Literal[
     "sqs",
     "lambda",
     "xray",
-    "execute-api",
 ]
 """Suffixes of the interface endpoints `com.amazonaws.<region>.<suffix>` that the platform may use."""
+"""What functions and training call from inside the VPC: without its endpoint a call would hang until it times out."""
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
@@ -87,13 +87,17 @@ class Group(BaseModel):
 
 
 class NetworkSettings(Group):
-    """Addresses of the VPC and the ways out of it. One public and one private subnet an availability zone."""
+    """Addresses of the VPC and the ways out of it. One public and one private subnet an availability zone.
+
+    `httpsEgress: internet` lets private subnets reach port 443 anywhere through NAT, for stacks that save endpoints.
+    """
 
     vpc_cidr: IPv4Network = IPv4Network("10.0.0.0/16")
     public_subnets: tuple[IPv4Network, ...] = (IPv4Network("10.0.1.0/24"), IPv4Network("10.0.2.0/24"))
     private_subnets: tuple[IPv4Network, ...] = (IPv4Network("10.0.10.0/24"), IPv4Network("10.0.20.0/24"))
     nat_strategy: Literal["Single", "OnePerAz"] = "OnePerAz"
-    interface_endpoints: tuple[InterfaceService, ...] = ()
+    interface_endpoints: tuple[InterfaceService, ...] = get_args(InterfaceService)
+    https_egress: Literal["endpoints", "internet"] = "endpoints"
     flow_log_retention_days: LogRetentionDays = 365
 
     @property
@@ -123,6 +127,9 @@ class NetworkSettings(Group):
             seen.append((key, subnet))
         if doubled := sorted({s for s in self.interface_endpoints if self.interface_endpoints.count(s) > 1}):
             raise refusal("interfaceEndpoints", doubled[0], "name every service once")
+        absent = sorted(NEEDED_SERVICES - set(self.interface_endpoints))
+        if absent and self.https_egress == "endpoints":
+            raise refusal("httpsEgress", self.https_egress, f"be internet while interfaceEndpoints lacks {absent[0]}")
         return self
 
 
@@ -139,11 +146,14 @@ class StorageSettings(Group):
     noncurrent_version_days: int = Field(default=365, ge=1, le=3650)
     access_log_days: int = Field(default=2557, ge=1, le=3653)
     table_deletion_protection: bool = True
+    secret_recovery_days: int = Field(default=30, ge=0, le=30)
 
     @model_validator(mode="after")
-    def _order(self) -> Self:
+    def _protected_as_told(self) -> Self:
         if self.glacier_days <= self.intelligent_tiering_days:
             raise refusal("glacierDays", self.glacier_days, "be more than intelligentTieringDays")
+        if 0 < self.secret_recovery_days < 7:
+            raise refusal("secretRecoveryDays", self.secret_recovery_days, "be 0 or between 7 and 30, as AWS allows")
         if self.force_destroy and self.object_lock_mode == "COMPLIANCE":
             raise refusal(
                 "forceDestroy", "true", "be false where objectLockMode is COMPLIANCE: nobody can delete those"

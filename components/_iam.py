@@ -38,14 +38,15 @@ class Statement:
     principals: Principals | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what IAM would refuse, and an Allow on all actions of a service or of AWS."""
+        """Refuses what IAM would refuse, and a grant of all actions of a service or of AWS."""
         if not self.sid.isalnum():
             raise ValueError(f"the Sid {self.sid!r} must have letters and digits only")
         if not self.actions:
             raise ValueError(f"the statement {self.sid} names no action")
         if self.resources and self.not_resources:
             raise ValueError(f"the statement {self.sid} names both resources and resources to leave out")
-        if self.effect == "Allow" and any(action == "*" or action.endswith(":*") for action in self.actions):
+        bound = self.principals is not None and self.conditions  # a fence such as an endpoint policy grants nothing
+        if self.effect == "Allow" and not bound and any(a == "*" or a.endswith(":*") for a in self.actions):
             raise ValueError(f"the statement {self.sid} allows every action of a service: name the ones it needs")
 
     def document(self) -> dict[str, Any]:

@@ -25,8 +25,10 @@ _CODE_TEXT: Final = frozenset((0x00080119, 0x00080120))  # Long and URN Code Val
 _CODING_SCHEME_UID: Final = 0x0008010C
 _STANDARD_ROOT: Final = b"1.2.840.10008."
 _DATE: Final = re.compile(rb"(\d{4})(?:\.?(\d{2})(?:\.?(\d{2}))?)?(.*)", re.DOTALL)
+_TEMPORAL: Final = ("DA", "DT", "TM")
 _AGE: Final = re.compile(rb"(\d{3})Y")
-OLDEST_AGE: Final = 90
+OLDEST_TEMPORAL: Final = ("DA", "DT", "TM")
+_AGE: Final = 90
 """Ages over 89 become one category (45 CFR 164.514(b)(2)(i)(C))."""
 _DUMMY: Final = {
     "AE": b"ANONYMIZED",
@@ -46,19 +48,8 @@ _DUMMY: Final = {
     "UR": b"urn:anonymized",
     "UT": b"ANONYMIZED",
 }
-_NUMBER_BYTES: Final = {
-    "AT": 4,
-    "FD": 8,
-    "FL": 4,
-    "OD": 8,
-    "OF": 4,
-    "OL": 4,
-    "OV": 8,
-    "SL": 4,
-    "SV": 8,
-    "UL": 4,
-    "UV": 8,
-}
+_FOUR_BYTES: Final = dict.fromkeys(("AT", "FL", "OF", "OL", "SL", "UL"), 4)
+_NUMBER_BYTES: Final = _FOUR_BYTES | dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 8)
 
 
 @dataclass
@@ -97,8 +88,7 @@ class Cleaner:
         if dropped:
             self.counts[dropped] += 1
             return None
-        rule = table().get(element.tag)
-        action = rule.action(self.retain) if rule else self._unlisted(element)
+        action = self._action(element)
         self.counts[action.value] += 1
         if action is not Action.KEEP:
             self.touched[keyword_of(element.tag)] = action.value
@@ -114,15 +104,25 @@ class Cleaner:
             Action.SHIFT: self._shift,
         }
 
+    def _action(self, element: Element) -> Action:
+        rule = table().get(element.tag)
+        if rule is None:
+            return self._unlisted(element)
+        action = rule.action(self.retain)
+        if action is Action.SHIFT and _effective_vr(element) not in _TEMPORAL:
+            return rule.action(frozenset())  # a date in words cannot be shifted
+        return action
+
     def _unlisted(self, element: Element) -> Action:
         """What to do with an attribute the table does not name."""
         vr = _effective_vr(element)
         if vr == "PN" or (vr in _LONG_TEXT and element.tag not in _CODE_TEXT):
             return Action.REMOVE
-        if vr in ("DA", "DT", "TM") and Retain.FULL_DATES not in self.retain:
+        if vr in _TEMPORAL and Retain.FULL_DATES not in self.retain:
             return Action.SHIFT if Retain.MODIFIED_DATES in self.retain else Action.REMOVE
         if vr == "UI" and Retain.UIDS not in self.retain and element.tag != _CODING_SCHEME_UID:
-            return Action.REPLACE_UID  # registered UIDs of the standard pass through unchanged
+            registered = all(uid.startswith(_STANDARD_ROOT) for uid in bytes(element.value).split(b"\\"))
+            return Action.KEEP if registered else Action.REPLACE_UID
         return Action.KEEP
 
     def _keep(self, element: Element) -> Element:
@@ -175,14 +175,10 @@ class Cleaner:
             return value
         return self.pseudonymizer.uid(value.decode("latin-1")).encode()
 
-    def _shift(self, element: Element) -> Element | None:
+    def _shift(self, element: Element) -> Element:
         vr = _effective_vr(element)
         if vr == "TM":  # shifts are whole days: the time of day stays, so that intervals do
             return element if re.fullmatch(rb"[0-9.:\\ \0]*", bytes(element.value)) else self._with(element, b"")
-        if vr not in ("DA", "DT"):
-            rule = table().get(element.tag)
-            action = rule.action(frozenset()) if rule else Action.REMOVE
-            return self._handlers()[action](element)
         values = bytes(element.value).rstrip(b"\0 ").split(b"\\")
         return self._with(element, b"\\".join(self._shifted(value, vr) for value in values))
 

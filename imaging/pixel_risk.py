@@ -33,12 +33,10 @@ def refuse_uncleanable(metadata: ImageMetadata) -> None:
     """Refuse SOP Classes whose content the header profile does not reach.
 
     Raises:
-        ImageRejected: DICOM_DIRECTORY, ENCAPSULATED_DOCUMENT, STRUCTURED_REPORT or UNCLEANABLE_SOP_CLASS.
+        ImageRejected: ENCAPSULATED_DOCUMENT, STRUCTURED_REPORT or UNCLEANABLE_SOP_CLASS.
     """
     name = metadata.image.sop_class_name
     rule = "PS3.15 E.1.1"
-    if "Directory" in name:
-        _refuse(ReasonCode.DICOM_DIRECTORY, "SOPClassUID", rule, "a directory lists patients and is never copied")
     if any(word in name for word in _DOCUMENT):
         sentence = "an encapsulated document cannot be cleaned"
         _refuse(ReasonCode.ENCAPSULATED_DOCUMENT, "SOPClassUID", rule, sentence)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from imaging.dictionary import PIXEL_DATA, keyword_of
+from imaging.dictionary import PIXEL_DATA, keyword_of, uid_name
 from imaging.errors import ImageRejected, ReasonCode
 from imaging.limits import DEFAULT_LIMITS, Limits
 from imaging.metadata import ImageMetadata, extract
@@ -70,6 +70,9 @@ def check(parsed: ParsedImage, limits: Limits = DEFAULT_LIMITS) -> ImageMetadata
     Raises:
         ImageRejected: the first rule that does not hold.
     """
+    if uid_name(parsed.text(0x00020002), "SOP Class") == "Media Storage Directory Storage":
+        sentence = "a media directory indexes images and is none"
+        raise ImageRejected(ReasonCode.DICOM_DIRECTORY, "MediaStorageSOPClassUID", "PS3.10 8.6", sentence)
     for tag in _IDENTITY:
         _check_uid(parsed, tag)
     metadata = extract(parsed)

@@ -27,8 +27,7 @@ _STANDARD_ROOT: Final = b"1.2.840.10008."
 _DATE: Final = re.compile(rb"(\d{4})(?:\.?(\d{2})(?:\.?(\d{2}))?)?(.*)", re.DOTALL)
 _TEMPORAL: Final = ("DA", "DT", "TM")
 _AGE: Final = re.compile(rb"(\d{3})Y")
-OLDEST_TEMPORAL: Final = ("DA", "DT", "TM")
-_AGE: Final = 90
+OLDEST_AGE: Final = 90
 """Ages over 89 become one category (45 CFR 164.514(b)(2)(i)(C))."""
 _DUMMY: Final = {
     "AE": b"ANONYMIZED",

@@ -13,31 +13,8 @@ PIXEL_DATA: Final = 0x7FE00010
 
 LONG_VRS: Final = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 """VRs with a reserved field and a 32-bit length in Explicit VR (PS3.5 Table 7.1-1)."""
-ALL_VRS: Final = LONG_VRS | frozenset(
-    [
-        "AE",
-        "AS",
-        "AT",
-        "CS",
-        "DA",
-        "DS",
-        "DT",
-        "FD",
-        "FL",
-        "IS",
-        "LO",
-        "LT",
-        "PN",
-        "SH",
-        "SL",
-        "SS",
-        "ST",
-        "TM",
-        "UI",
-        "UL",
-        "US",
-    ]
-)
+_SHORT_TEXT: Final = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI")
+ALL_VRS: Final = LONG_VRS | frozenset((*_SHORT_TEXT, "AT", "FD", "FL", "SL", "SS", "UL", "US"))
 TEXT_VRS: Final = frozenset(["AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"])
 
 

@@ -47,8 +47,8 @@ _DUMMY: Final = {
     "UR": b"urn:anonymized",
     "UT": b"ANONYMIZED",
 }
-_FOUR_BYTES: Final = dict.fromkeys(("AT", "FL", "OF", "OL", "SL", "UL"), 4)
-_NUMBER_BYTES: Final = _FOUR_BYTES | dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 8)
+_FOUR_BYTES: Final = frozenset(("AT", "FL", "OF", "OL", "SL", "UL"))
+_EIGHT_BYTES: Final = frozenset(("FD", "OD", "OV", "SV", "UV"))
 
 
 @dataclass
@@ -153,7 +153,8 @@ class Cleaner:
         vr = _effective_vr(element)
         if vr == "UI":
             return self._replace_uid(element)
-        return self._with(element, _DUMMY.get(vr) or bytes(_NUMBER_BYTES.get(vr, 2)))
+        width = 8 if vr in _EIGHT_BYTES else 4 if vr in _FOUR_BYTES else 2
+        return self._with(element, _DUMMY.get(vr) or bytes(width))
 
     def _dummy_item(self, item: list[Element]) -> list[Element]:
         """One item of the same shape without one original value."""

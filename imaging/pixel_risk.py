@@ -18,8 +18,9 @@ _PAINTED_CLASS: Final = ("Secondary Capture", "Ultrasound", "Visible Light", "VL
 _PAINTED_MODALITY: Final = frozenset(
     ("US", "IVUS", "BDUS", "SC", "OT", "XC", "ES", "GM", "OP", "OPT", "SM", "DOC", "HC", "DG", "EPS")
 )
-_OFTEN_PAINTED_MODALITY: Final = frozenset(
-    ("US", "IVUS", "BDUS", "SC", "OT", "XC", "ES", "GM", "OP", "OPT", "SM", "DOC", "HC", "DG", "EPS")
+_OFTEN_PAINTED_MODALITY: Final = frozenset(("XA", "RF", "PX", "IO"))
+_SCREEN: Final = frozenset(
+    ("SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "DOSE_INFO", "DOSE REPORT", "REPORT", "PROTOCOL", "CAPTURE", "PASTED")
 )
 _GREYSCALE_MODALITY: Final = frozenset(["CT", "MR", "CR", "DX", "MG", "PT"])
 

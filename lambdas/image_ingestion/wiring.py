@@ -1,0 +1,83 @@
+"""Builds the services over real AWS clients, once per process and on first use."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from image_ingestion.adapters import HealthImagingImports, S3Store, SqsImportQueue, read_secret
+from image_ingestion.imports import Imports
+from image_ingestion.library import DicomLibrary
+from image_ingestion.quarantine import Quarantine
+from image_ingestion.service import Ingestion
+from image_ingestion.settings import Settings
+from lambda_shared import aws
+from lambda_shared.clock import SystemClock
+from lambda_shared.metrics import EmfMeter
+from lambda_shared.tracking import DynamoTrackingTable
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings."""
+    return Settings.from_env()
+
+
+@lru_cache(maxsize=1)
+def quarantining() -> Quarantine:
+    """Quarantine over S3 and DynamoDB."""
+    return Quarantine(
+        store=S3Store(aws.client("s3")),
+        tracking=DynamoTrackingTable(aws.table(settings().tracking_table)),
+        meter=EmfMeter(),
+        clock=SystemClock(),
+        bucket=settings().training_data_bucket,
+    )
+
+
+@lru_cache(maxsize=1)
+def ingestion() -> Ingestion:
+    """The workflow's operations."""
+    values = settings()
+    return Ingestion(
+        store=quarantining().store,
+        library=DicomLibrary(lambda: read_secret(aws.client("secretsmanager"), values.pseudonym_key_secret_arn)),
+        tracking=quarantining().tracking,
+        queue=SqsImportQueue(aws.client("sqs"), values.import_queue_url),
+        quarantining=quarantining(),
+        meter=EmfMeter(),
+        clock=SystemClock(),
+        upload_bucket=values.training_data_bucket,
+        research_bucket=values.preprocessed_bucket,
+        max_object_bytes=values.max_object_bytes,
+        quiet_seconds=values.import_quiet_seconds,
+    )
+
+
+@lru_cache(maxsize=1)
+def imports() -> Imports:
+    """Import jobs."""
+    values = settings()
+    return Imports(
+        store=quarantining().store,
+        tracking=quarantining().tracking,
+        service=HealthImagingImports(
+            aws.client("medical-imaging"),
+            datastore_id=values.datastore_id,
+            role_arn=values.import_role_arn,
+            bucket=values.training_data_bucket,
+        ),
+        queue=SqsImportQueue(aws.client("sqs"), values.import_queue_url),
+        quarantining=quarantining(),
+        meter=EmfMeter(),
+        clock=SystemClock(),
+        bucket=values.training_data_bucket,
+        datastore_id=values.datastore_id,
+        quiet_seconds=values.import_quiet_seconds,
+    )
+
+
+def forget() -> None:
+    """Drop everything built (tests change the environment)."""
+    for builder in (settings, quarantining, ingestion, imports):
+        builder.cache_clear()
+    aws.forget()

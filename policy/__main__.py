@@ -1,0 +1,7 @@
+"""The pack as the engine runs it; importing the rules elsewhere starts nothing."""
+
+from pulumi_policy import EnforcementLevel, PolicyPack
+
+from hipaa_pack.pack import policies
+
+PolicyPack("healthcare-imaging-hipaa", policies=policies(), enforcement_level=EnforcementLevel.MANDATORY)

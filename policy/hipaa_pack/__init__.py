@@ -1,0 +1,1 @@
+"""HIPAA guardrails for a Pulumi program on AWS: rules by service, assembled by `pack.policies`."""

@@ -1,0 +1,93 @@
+"""tf.data pipelines over the shards; augmentation is for the training split alone."""
+
+# pyright: reportMissingImports=false
+# (Keras and onnxruntime live in the training environment, not in the project's)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training.dataset import SHARD_IMAGES, Split
+from training.failure import TrainingError
+from training.names import AUGMENTATIONS
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+CACHE_LIMIT_BYTES = 2 * 1024**3
+"""A split up to this size is kept in memory after the first epoch."""
+
+
+def _load_shard(path: bytes) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(path.decode(), allow_pickle=False) as content:
+        return content["images"][..., None], content["labels"].astype(np.float32)[:, None]  # (N, S, S, 1), (N, 1)
+
+
+def _examples(split: Split, seed: int, *, shuffle: bool) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    size = split.image_size
+
+    def open_shard(path: Any) -> tf.data.Dataset:
+        images, labels = tf.numpy_function(_load_shard, [path], (tf.float32, tf.float32))
+        images.set_shape((None, size, size, 1))
+        labels.set_shape((None, 1))
+        return tf.data.Dataset.from_tensor_slices((images, labels))
+
+    paths = tf.data.Dataset.from_tensor_slices([str(path) for path in split.shards])
+    fits = split.images * size * size * 4 <= CACHE_LIMIT_BYTES
+    if fits:
+        examples = paths.flat_map(open_shard).cache()
+        return examples.shuffle(split.images, seed=seed) if shuffle else examples
+    if shuffle:
+        paths = paths.shuffle(len(split.shards), seed=seed)
+    examples = paths.interleave(open_shard, cycle_length=4 if shuffle else 1)
+    return examples.shuffle(4 * SHARD_IMAGES, seed=seed) if shuffle else examples
+
+
+def training_batches(split: Split, batch_size: int, augmentation: str, seed: int) -> tf.data.Dataset:
+    """Shuffled and augmented batches, another order and other variants every epoch. # (B, S, S, 1), (B, 1)"""
+    import tensorflow as tf
+
+    if split.name != "train":
+        raise TrainingError(f"augmentation belongs to the training split, not to {split.name}")
+    batches = _examples(split, seed, shuffle=True).batch(batch_size)
+    layers = augmentation_layers(augmentation, seed)
+
+    def altered(images: Any, labels: Any) -> tuple[Any, Any]:
+        for layer in layers:
+            images = layer(images, training=True)
+        return tf.clip_by_value(images, 0.0, 1.0), labels
+
+    if layers:
+        batches = batches.map(altered, num_parallel_calls=tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
+    """Batches in the shards' order, untouched. # (B, S, S, 1), (B, 1)"""
+    import tensorflow as tf
+
+    return _examples(split, 0, shuffle=False).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def augmentation_layers(augmentation: str, seed: int) -> list[Any]:
+    """Rotation (share of a full turn), mirror, zoom and noise; air (0) fills what comes in at the borders."""
+    import keras
+
+    if augmentation not in AUGMENTATIONS:
+        raise TrainingError(f"the augmentation {augmentation!r} is unknown; known are {', '.join(AUGMENTATIONS)}")
+    fill = {"fill_mode": "constant", "fill_value": 0.0}
+    if augmentation == "none":
+        return []
+    light = [keras.layers.RandomFlip("horizontal", seed=seed), keras.layers.GaussianNoise(0.01, seed=seed + 1)]
+    if augmentation == "light":
+        return light
+    return [
+        keras.layers.RandomRotation(0.04, seed=seed + 2, **fill),
+        keras.layers.RandomZoom(0.1, seed=seed + 3, **fill),
+        keras.layers.RandomTranslation(0.05, 0.05, seed=seed + 4, **fill),
+        *light,
+    ]

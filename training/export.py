@@ -1,0 +1,105 @@
+"""The model artifact: SavedModel for TensorFlow Serving, ONNX for the independent check, handler and metadata.
+
+<model>/1/saved_model.pb ...   model.onnx   metadata.json   code/inference.py, requirements.txt, lib/training/
+"""
+
+# pyright: reportMissingImports=false
+# (Keras and onnxruntime live in the training environment, not in the project's)
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training import names, pixels
+from training.failure import TrainingError
+from training.model import INPUT_NAME, OUTPUT_NAME
+from training.split import patient_digest
+
+if TYPE_CHECKING:
+    import keras
+
+    from training.checkpoint import Progress
+    from training.dataset import Split
+
+THRESHOLD = 0.5
+"""Probability from which the finding is pneumonia; fixed, because tuning it on few patients would fit their noise."""
+PARITY = 1e-4
+"""Largest difference between SavedModel and ONNX probabilities that float32 arithmetic explains."""
+_HANDLER_MODULES = ("__init__.py", "names.py", "pixels.py")
+_HERE = Path(__file__).resolve().parent
+
+
+def metadata(config: dict[str, Any], splits: list[Split], progress: Progress) -> dict[str, Any]:
+    """What a consumer of the artifact must know; patients as digests, for the leak check of the evaluation."""
+    size = config["image_size"]
+    return {
+        "schema": "model-metadata/1",
+        "config": config,
+        "classes": list(names.FINDINGS),
+        "threshold": THRESHOLD,
+        "input": {"name": INPUT_NAME, "shape": [None, size, size, 1], "dtype": "float32", "range": [0.0, 1.0]},
+        "output": {"name": OUTPUT_NAME, "shape": [None, 1], "meaning": "probability of pneumonia"},
+        "preparation": pixels.window_metadata(),
+        "snapshot_id": splits[0].manifest["snapshot_id"],
+        "snapshot_sha256": splits[0].manifest["snapshot_sha256"],
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "best_validation_loss": progress.best_loss,
+        "seen_patients": sorted(patient_digest(patient) for split in splits for patient in split.patients()),
+    }
+
+
+def export(model: keras.Model, directory: Path, described: dict[str, Any], sample: np.ndarray) -> None:
+    """Write the artifact and prove that both formats answer alike on `sample`. # sample: (N, S, S) float32 0..1
+
+    Raises:
+        TrainingError: the two formats differ by more than PARITY.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    model.export(str(directory / "1"), verbose=False)
+    model.export(str(directory / "model.onnx"), format="onnx", verbose=False)
+    difference = _difference(directory, sample[..., None])
+    if difference > PARITY:
+        raise TrainingError(f"SavedModel and ONNX differ by {difference:.2g} on the same images (limit {PARITY:g})")
+    (directory / names.MODEL_METADATA_FILE).write_text(json.dumps(described, indent=1, sort_keys=True))
+    _copy_handler(directory / "code")
+    print(f"[train] exported SavedModel and ONNX; largest difference {difference:.2g}", flush=True)
+
+
+def _difference(directory: Path, images: np.ndarray) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(directory / "model.onnx"), providers=["CPUExecutionProvider"])
+    by_onnx = np.asarray(session.run(None, {session.get_inputs()[0].name: images})[0])
+    return float(np.abs(by_onnx.ravel() - saved_model_scores(directory / "1", images)).max())
+
+
+def saved_model_scores(directory: Path, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
+    """Probabilities by the SavedModel's serving signature, as TensorFlow Serving calls it. # (N, S, S, 1) -> (N,)"""
+    import tensorflow as tf
+
+    serve = tf.saved_model.load(str(directory)).signatures["serving_default"]
+    (name,) = serve.structured_input_signature[1]
+    found = [
+        np.asarray(next(iter(serve(**{name: tf.constant(images[start : start + batch_size])}).values()))).ravel()
+        for start in range(0, len(images), batch_size)
+    ]
+    return np.concatenate(found)
+
+
+def _copy_handler(code: Path) -> None:
+    """The serving container adds code/ and runs code/inference.py; what the handler imports lies in code/lib."""
+    package = code / "lib" / "training"
+    package.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_HERE / "inference.py", code / "inference.py")
+    for name in _HANDLER_MODULES:
+        shutil.copyfile(_HERE / name, package / name)
+    requirements = (_HERE.parent / "requirements.txt", _HERE / "requirements.txt")
+    text = next(path for path in requirements if path.is_file()).read_text()
+    wanted = [line for line in text.splitlines() if line.startswith("pydicom==")]
+    (code / "requirements.txt").write_text("\n".join([*wanted, "numpy"]) + "\n")

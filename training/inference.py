@@ -1,0 +1,93 @@
+"""The endpoint's handler in the TensorFlow Serving container (code/inference.py of the model artifact).
+
+In:  application/dicom (one CT image) or application/json: an (S, S) array of 0..1 values, a list of such arrays, or
+     {"instances": [...]}.
+Out: application/json {"probability", "finding", "threshold", "model_version"?}; for several images
+     {"predictions": [...]}. An input that cannot be judged raises, which the container answers as an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_HERE = Path(__file__).resolve().parent
+if (_HERE / "lib").is_dir():  # inside the artifact; in the repository `training` is importable as it is
+    sys.path.insert(0, str(_HERE / "lib"))
+
+import numpy as np  # noqa: E402
+
+from training import pixels  # noqa: E402
+
+DICOM, JSON = "application/dicom", "application/json"
+
+
+@lru_cache(maxsize=1)
+def model_metadata() -> dict[str, Any]:
+    """metadata.json at the artifact's root, one level above code/."""
+    return json.loads((_HERE.parent / "metadata.json").read_text())
+
+
+def input_handler(data: Any, context: Any) -> str:
+    """The request as TensorFlow Serving's predict body.
+
+    Raises:
+        ValueError: another content type, or pixels of another shape or range.
+        training.pixels.UnusableImageError: a DICOM image that must not be judged (its `code` says why).
+    """
+    content = data.read()
+    content_type = (context.request_content_type or "").split(";", 1)[0].strip().lower()
+    size = int(model_metadata()["config"]["image_size"])
+    if content_type == DICOM:
+        images = pixels.from_dicom(content, size)[None]
+    elif content_type == JSON:
+        images = _from_json(content, size)
+    else:
+        raise ValueError(f"send {DICOM} or {JSON}, not {content_type or 'an unnamed type'}")
+    return json.dumps({"instances": images[..., None].round(5).tolist()})
+
+
+def _from_json(content: bytes | str, size: int) -> np.ndarray:
+    """(N, S, S) float32 from the JSON forms of the module's docstring."""
+    body = json.loads(content)
+    array = np.asarray(body["instances"] if isinstance(body, dict) else body, np.float32)
+    if array.ndim > 2 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3 or array.shape[1] != array.shape[2]:
+        raise ValueError(f"expected square images of {size} x {size} values")
+    if not np.isfinite(array).all() or array.min() < 0.0 or array.max() > 1.0:
+        raise ValueError("values must lie between 0 and 1 (lung window): send the DICOM object to have it prepared")
+    return np.stack([pixels.square(image, size) for image in array])
+
+
+def output_handler(response: Any, context: Any) -> tuple[bytes, str]:
+    """TensorFlow Serving's answer as findings.
+
+    Raises:
+        ValueError: the server did not answer with predictions.
+    """
+    if response.status_code != 200:
+        raise ValueError(f"the model server answered {response.status_code}")
+    scores = np.asarray(json.loads(response.content)["predictions"], np.float64).ravel()
+    findings = [finding(float(score), context) for score in scores]
+    body = findings[0] if len(findings) == 1 else {"predictions": findings}
+    return json.dumps(body).encode(), JSON
+
+
+def finding(probability: float, context: Any = None) -> dict[str, Any]:
+    """One judged image: probability, finding by the artifact's threshold, and the version where it is known."""
+    described = model_metadata()
+    threshold = float(described["threshold"])
+    version = os.environ.get("MODEL_VERSION") or getattr(context, "model_version", None)
+    return {
+        "probability": round(probability, 6),
+        "finding": described["classes"][int(probability >= threshold)],
+        "threshold": threshold,
+        **({"model_version": str(version)} if version else {}),
+    }

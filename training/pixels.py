@@ -1,0 +1,114 @@
+"""From a DICOM CT slice to the model's input: HU, lung window, square, 0..1 (numpy; pydicom where bytes are read).
+
+One module for training and for serving (it travels inside the model artifact): the same bytes give the same pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+MODALITY = "CT"
+WINDOW_CENTER_HU = -600.0
+WINDOW_WIDTH_HU = 1500.0
+"""The usual lung window: -1350 HU becomes 0, +150 HU becomes 1."""
+MIN_EDGE_PIXELS = 64
+"""A smaller image is a scout thumbnail or a broken one, not a diagnostic slice."""
+MIN_SPREAD = 0.02
+"""Standard deviation, in window units, under which an image shows nothing (air, or a blank frame)."""
+
+
+class UnusableImageError(ValueError):
+    """An image that must not be trained or judged on; `code` is counted in the manifest."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def from_dicom(content: bytes, image_size: int) -> np.ndarray:
+    """The model's input of one single-frame CT image. # (image_size, image_size) float32 0..1
+
+    Raises:
+        UnusableImageError: codes unreadable, wrong-modality, multi-frame, missing-rescale, too-small, not-finite,
+            constant.
+    """
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(content))
+    except (InvalidDicomError, EOFError, ValueError) as error:
+        raise UnusableImageError("unreadable", "the object is no DICOM file") from error
+    hounsfield = hounsfield_units(dataset)
+    check_quality(hounsfield)
+    return square(lung_window(hounsfield), image_size)
+
+
+def hounsfield_units(dataset: Dataset) -> np.ndarray:
+    """Stored values times slope plus intercept (PS3.3 C.11.1.1.2). # (rows, columns) float32 HU"""
+    if dataset.get("Modality") != MODALITY:
+        raise UnusableImageError("wrong-modality", f"the model reads {MODALITY} images only")
+    if int(dataset.get("NumberOfFrames") or 1) != 1:
+        raise UnusableImageError("multi-frame", "enhanced multi-frame images carry their rescale per frame: not read")
+    if "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset:
+        raise UnusableImageError("missing-rescale", "without Rescale Slope and Intercept the values are not HU")
+    try:
+        stored = dataset.pixel_array
+    except Exception as error:  # pydicom's decoders raise many kinds; the image is counted as what it is
+        raise UnusableImageError("unreadable", "the pixel data cannot be decoded") from error
+    if stored.ndim != 2:
+        raise UnusableImageError("unreadable", "a CT slice has one sample per pixel")
+    slope, intercept = float(dataset.RescaleSlope), float(dataset.RescaleIntercept)
+    return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+
+
+def check_quality(hounsfield: np.ndarray) -> None:
+    """Refuse an image that is too small, not finite, or shows nothing inside the lung window."""
+    if min(hounsfield.shape) < MIN_EDGE_PIXELS:
+        raise UnusableImageError("too-small", f"an edge is under {MIN_EDGE_PIXELS} pixels")
+    if not np.isfinite(hounsfield).all():
+        raise UnusableImageError("not-finite", "values are not finite numbers")
+    if float(lung_window(hounsfield).std()) < MIN_SPREAD:
+        raise UnusableImageError("constant", "the image shows nothing inside the lung window")
+
+
+def lung_window(hounsfield: np.ndarray) -> np.ndarray:
+    """HU to 0..1 by the lung window, clipped. # same shape, float32"""
+    low = WINDOW_CENTER_HU - WINDOW_WIDTH_HU / 2
+    return np.clip((hounsfield - low) / WINDOW_WIDTH_HU, 0.0, 1.0).astype(np.float32)
+
+
+def square(image: np.ndarray, size: int) -> np.ndarray:
+    """Pad the shorter edge with air (0), then resample to (size, size) by area-weighted bilinear filtering."""
+    rows, columns = image.shape
+    edge = max(rows, columns)
+    if rows != columns:
+        padded = np.zeros((edge, edge), np.float32)
+        top, left = (edge - rows) // 2, (edge - columns) // 2
+        padded[top : top + rows, left : left + columns] = image
+        image = padded
+    if edge == size:
+        return image.astype(np.float32)
+    weights = _resampling(edge, size)
+    return np.clip(weights @ image @ weights.T, 0.0, 1.0).astype(np.float32)
+
+
+def _resampling(source: int, target: int) -> np.ndarray:
+    """Triangle filter as a matrix, widened when shrinking so that no pixel is skipped. # (target, source) float32"""
+    scale = source / target
+    support = max(scale, 1.0)
+    centers = (np.arange(target, dtype=np.float64) + 0.5) * scale - 0.5
+    distance = np.abs(np.arange(source, dtype=np.float64)[None, :] - centers[:, None])
+    weights = np.clip(1.0 - distance / support, 0.0, None)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def window_metadata() -> dict[str, Any]:
+    """What the artifact's metadata says about the input's preparation."""
+    return {"modality": MODALITY, "window_center_hu": WINDOW_CENTER_HU, "window_width_hu": WINDOW_WIDTH_HU}

@@ -145,7 +145,7 @@ class StorageSettings(Group):
     glacier_days: int = Field(default=180, ge=90, le=3650)
     noncurrent_version_days: int = Field(default=365, ge=1, le=3650)
     access_log_days: int = Field(default=2557, ge=1, le=3653)
-    table_deletion_protection: bool = True
+    deletion_protection: bool = True
     secret_recovery_days: int = Field(default=30, ge=0, le=30)
 
     @model_validator(mode="after")

@@ -44,7 +44,7 @@ _ADMINISTRATION = (
     "kms:DeleteAlias",
     "kms:UpdateKeyDescription",
 )
-_USE = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+_USE = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:RetireGrant")
 _SERVICE_USE = ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*")
 _EVENT_PUBLISHERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com", "sqs.amazonaws.com")
 
@@ -83,7 +83,7 @@ def key_policy(context: Context, data_class: DataClass) -> pulumi.Input[str]:
         Statement(sid="UseByIamPolicies", actions=_USE, resources=["*"], principals=account_root),
         Statement(
             sid="GrantsOnlyForAwsResources",  # DynamoDB, SageMaker volumes, HealthImaging and Lambda work by grants
-            actions=["kms:CreateGrant", "kms:ListGrants", "kms:RetireGrant"],
+            actions=["kms:CreateGrant"],
             resources=["*"],
             principals=account_root,
             conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},

@@ -1,0 +1,111 @@
+"""The policies of buckets: plain transport, foreign keys and callers from outside the VPC are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components._base import Context
+from components._iam import Conditions, Statement
+
+IMPORT_ROLE = "import"
+"""Role name of HealthImaging's import jobs: they come from the service's own network, not through our endpoint."""
+
+_READ_ACTIONS = ("s3:GetObject*", "s3:ListBucket*", "s3:ListMultipartUploadParts", "s3:RestoreObject")
+_WRITE_ACTIONS = ("s3:AbortMultipartUpload", "s3:DeleteObject*", "s3:PutObject*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perimeter:
+    """Object access through the VPC's endpoint only.
+
+    Attributes:
+        endpoint_id: gateway endpoint that callers must come through.
+        direct_principals: ARN patterns that may come another way: the deploy role, which uploads code.
+        presigned_prefixes: prefixes into which a presigned URL may write from outside; reading stays inside.
+    """
+
+    endpoint_id: pulumi.Input[str]
+    direct_principals: Sequence[str] = ()
+    presigned_prefixes: Sequence[str] = ()
+
+
+def refusals(arn: str, key_arn: pulumi.Input[str] | None, perimeter: Perimeter | None) -> list[Statement]:
+    """What the bucket with that ARN refuses, whatever identity policies may allow.
+
+    Args:
+        arn: ARN of the bucket.
+        key_arn: the only key that objects may be encrypted with; None for the target of access logs.
+        perimeter: None where clients do not come through the VPC's endpoint.
+    """
+    both = [arn, f"{arn}/*"]
+    statements = [
+        _deny("DenyPlainTransport", ["s3:*"], both, {"Bool": {"aws:SecureTransport": "false"}}),
+        _deny("DenyOldTls", ["s3:*"], both, {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+    ]
+    if key_arn is not None:
+        # `Null` lets through what names no key and so gets the bucket's own by default
+        statements.append(
+            _deny(
+                "DenyForeignKeys",
+                ["s3:PutObject"],
+                [f"{arn}/*"],
+                {
+                    "StringNotEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn},
+                    "Null": {"s3:x-amz-server-side-encryption-aws-kms-key-id": "false"},
+                },
+            )
+        )
+    if perimeter is not None:
+        statements += _perimeter_statements(arn, perimeter)
+    return statements
+
+
+def _deny(sid: str, actions: Sequence[str], resources: Sequence[str], conditions: Conditions) -> Statement:
+    return Statement(
+        sid=sid, effect="Deny", actions=actions, resources=resources, principals="*", conditions=conditions
+    )
+
+
+def _perimeter_statements(arn: str, perimeter: Perimeter) -> list[Statement]:
+    """Denies on objects and listings alone: whoever administers the bucket can still mend its policy."""
+    outside: dict[str, dict[str, pulumi.Input[str] | Sequence[pulumi.Input[str]]]] = {
+        "StringNotEquals": {"aws:SourceVpce": perimeter.endpoint_id},
+        "Bool": {"aws:PrincipalIsAWSService": "false"},  # access log delivery and the like
+        "BoolIfExists": {"aws:ViaAWSService": "false"},  # SageMaker and HealthImaging on behalf of a role
+    }
+    if perimeter.direct_principals:
+        outside["ArnNotLikeIfExists"] = {"aws:PrincipalArn": list(perimeter.direct_principals)}
+    presigned = [f"{arn}/{prefix}*" for prefix in perimeter.presigned_prefixes]
+    statements = [
+        _deny("DenyReadsFromOutside", _READ_ACTIONS, [arn, f"{arn}/*"], outside),
+        Statement(
+            sid="DenyWritesFromOutside",
+            effect="Deny",
+            actions=_WRITE_ACTIONS,
+            resources=() if presigned else [f"{arn}/*"],
+            not_resources=presigned,
+            principals="*",
+            conditions=outside,
+        ),
+    ]
+    if presigned:
+        unsigned = {**outside, "StringNotEquals": {**outside["StringNotEquals"], "s3:authType": "REST-QUERY-STRING"}}
+        statements.append(_deny("DenyWritesFromOutsideWithoutPresignedUrl", _WRITE_ACTIONS, presigned, unsigned))
+    return statements
+
+
+def access_log_delivery(context: Context) -> Statement:
+    """Lets S3 write the access logs of this account's platform buckets, and no stranger's."""
+    return Statement(
+        sid="AccessLogsOfOwnBuckets",
+        actions=["s3:PutObject"],
+        resources=[f"{context.naming.bucket_arn('logs')}/*"],
+        principals={"Service": ["logging.s3.amazonaws.com"]},
+        conditions={
+            "StringEquals": {"aws:SourceAccount": context.account},
+            "ArnLike": {"aws:SourceArn": f"arn:{context.partition}:s3:::{context.naming.project}-*"},
+        },
+    )

@@ -73,7 +73,7 @@ lint: ## formatting, lint, types and the import rules
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/pyright
-	@.venv/bin/lint-imports
+	@PYTHONPATH=lambdas:lambdas/shared/src:policy .venv/bin/lint-imports
 
 .PHONY: lock
 lock: ## compile the lock files again: hashes, no index addresses

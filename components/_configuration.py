@@ -37,6 +37,7 @@ InterfaceService = Literal[
     "xray",
 ]
 """Suffixes of the interface endpoints `com.amazonaws.<region>.<suffix>` that the platform may use."""
+NEEDED_SERVICES = frozenset(get_args(InterfaceService)) - {"dicom-medical-imaging", "ecr.api", "ecr.dkr"}
 """What functions and training call from inside the VPC: without its endpoint a call would hang until it times out."""
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653

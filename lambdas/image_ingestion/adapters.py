@@ -24,18 +24,25 @@ class S3Store:
             with aws_errors("HeadObject"):
                 head = self._s3.head_object(Bucket=bucket, Key=key)
         except Exception as error:
-            if aws_code(error) not in NOT_FOUND and http_status(error) != 404:
+            # 403 is how S3 answers for an absent object when the role may not list the bucket.
+            if aws_code(error) not in NOT_FOUND and http_status(error) not in {403, 404}:
                 raise
             head = None
         if head is not None and etag in {"", head["ETag"].strip('"')}:
-            return _stored(bucket, key, head["ETag"], head["ContentLength"], head.get("VersionId"))
+            # Without its version id: reading the current version must not need the right to read old ones.
+            return _stored(bucket, key, head["ETag"], head["ContentLength"], None)
         return self._older_version(bucket, key, etag)
 
     def _older_version(self, bucket: str, key: str, etag: str) -> StoredObject | None:
         request: dict[str, Any] = {"Bucket": bucket, "Prefix": key}
         while True:
-            with aws_errors("ListObjectVersions"):
-                page = self._s3.list_object_versions(**request)
+            try:
+                with aws_errors("ListObjectVersions"):
+                    page = self._s3.list_object_versions(**request)
+            except Exception as error:
+                if http_status(error) == 403:
+                    return None  # a role that may not list versions has no older ones
+                raise
             for version in page.get("Versions", []):
                 if version["Key"] == key and etag in {"", version["ETag"].strip('"')}:
                     return _stored(bucket, key, version["ETag"], version["Size"], version.get("VersionId"))
@@ -63,16 +70,21 @@ class S3Store:
         source = {"Bucket": stored.bucket, "Key": stored.key}
         if stored.version_id:
             source["VersionId"] = stored.version_id
-        with aws_errors("CopyObject"):
-            self._s3.copy_object(
-                Bucket=bucket,
-                Key=key,
-                CopySource=source,
-                CopySourceIfMatch=stored.etag,
-                MetadataDirective="REPLACE",
-                TaggingDirective="REPLACE",
-                ContentType="application/dicom",
-            )
+        try:
+            with aws_errors("CopyObject"):
+                self._s3.copy_object(
+                    Bucket=bucket,
+                    Key=key,
+                    CopySource=source,
+                    CopySourceIfMatch=stored.etag,
+                    MetadataDirective="REPLACE",
+                    TaggingDirective="REPLACE",
+                    ContentType="application/dicom",
+                )
+        except Exception as error:
+            if http_status(error) in {404, 412}:
+                raise TransientError("OBJECT_CHANGED", "the object changed between two reads") from None
+            raise
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> None:
         """Write an object."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -79,7 +80,8 @@ class Imports:
         if all(member.import_token == token for member in waiting):
             return self._look_again(waiting)
         try:
-            job_id = self.service.start(message.study_key, token)
+            with self._counting_errors():
+                job_id = self.service.start(message.study_key, token)
         except ImportThrottledError:
             # A fresh message instead of a failed one: waiting for the service must not use up the receive count.
             self.queue.send(message.study_key, message.enqueued_at, RETRY_SECONDS)
@@ -90,6 +92,17 @@ class Imports:
             self.tracking.annotate(member.object_id, changes, iso(self.clock.now()))
         self.meter.count("ImportJobStarted")
         return "started"
+
+    @contextmanager
+    def _counting_errors(self) -> Generator[None]:
+        """Count what the data store answers badly, for the alarm; being throttled is no error."""
+        try:
+            yield
+        except ImportThrottledError:
+            raise
+        except Exception:
+            self.meter.count("DataStoreErrors")
+            raise
 
     def _without_duplicates(self, members: list[TrackedImage]) -> list[TrackedImage]:
         """The members that still need an import; one whose very content is imported already takes over its outcome."""
@@ -111,7 +124,8 @@ class Imports:
 
     def _look_again(self, waiting: list[TrackedImage]) -> Decision:
         """The job was started before: if it has ended, its event was lost, and this message stands in for it."""
-        job = self.service.job(waiting[0].import_job_id)
+        with self._counting_errors():
+            job = self.service.job(waiting[0].import_job_id)
         if job is None or job.status not in FINISHED:
             return "already-started"
         self.finished(job)
@@ -152,9 +166,11 @@ class Imports:
                 "import_job_id": job.job_id,
                 "datastore_id": self.datastore_id,
             }
-            if self.tracking.advance(member.object_id, "IMPORTED", changes, now) and not outcome.is_primary:
-                # Conflicting patient or study attributes: stored, but DICOMweb does not show it unasked.
-                self.meter.count("ImportNonPrimary")
+            if self.tracking.advance(member.object_id, "IMPORTED", changes, now):
+                self.meter.count("ImportedBytes", member.size_bytes, "Bytes")
+                if not outcome.is_primary:
+                    # Conflicting patient or study attributes: stored, but DICOMweb does not show it unasked.
+                    self.meter.count("ImportNonPrimary")
             return "imported"
         attempts = member.import_attempts + 1
         if outcome.error.startswith(SERVER_FAULTS) and attempts < MAX_ATTEMPTS:

@@ -10,10 +10,11 @@ from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
+
 from lambda_shared import aws
 from lambda_shared.metrics import Meter
 from lambda_shared.tracking import DynamoTrackingTable
-from moto import mock_aws
 
 REGION = "us-east-1"
 UPLOADS = "proj-local-training-data-111122223333"
@@ -167,7 +168,7 @@ def dicom_bytes(**changes: Any) -> bytes:
         "StudyInstanceUID": "1.2.826.0.1.3680043.8.498.1",
         "SeriesInstanceUID": "1.2.826.0.1.3680043.8.498.1.1",
         "PatientID": "MRN-0042",
-        "PatientName": "Planted^Identifier",
+        "PatientName": "Zyxwvut^Qwerta",
         "PatientBirthDate": "19620807",
         "PatientSex": "F",
         "StudyDate": "20260310",

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 - fixtures arrive as arguments
 """The four workflow operations on real buckets and tables (mocked), with real and hostile objects."""
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from image_ingestion.adapters import S3Store, SqsImportQueue
 from image_ingestion.library import DicomLibrary
 from image_ingestion.models import ObjectReference
@@ -18,7 +20,7 @@ from lambda_shared.tracking import object_id
 
 UPLOADS = "proj-local-training-data-111122223333"
 RESEARCH = "proj-local-preprocessed-111122223333"
-PLANTED = (b"MRN-0042", b"Planted", b"19620807", b"ACC77001", b"1.2.826.0.1.3680043.8.498")
+PLANTED = (b"MRN-0042", b"Zyxwvut", b"Qwerta", b"19620807", b"ACC77001", b"1.2.826.0.1.3680043.8.498")
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def ingestion(s3: Any, tracking: Any, import_queue: str, meter: Any, clock: Any)
 @pytest.fixture
 def upload(s3: Any) -> Callable[..., ObjectReference]:
     def put(data: bytes, key: str = "upload/0a.dcm") -> ObjectReference:
-        answer = s3.put_object(Bucket=UPLOADS, Key=key, Body=data, Metadata={"sender": "Planted^Identifier"})
+        answer = s3.put_object(Bucket=UPLOADS, Key=key, Body=data, Metadata={"sender": "Zyxwvut^Qwerta"})
         return ObjectReference(bucket=UPLOADS, key=key, etag=answer["ETag"].strip('"'), size=len(data))
 
     return put
@@ -86,9 +88,7 @@ def test_the_research_copy_has_no_planted_identifier_in_its_bytes_or_its_name(
     answer = ingestion.validate(reference)
     ingestion.deidentify(reference, answer["object_id"])
     tracked = tracking.get(answer["object_id"])
-    assert keys(s3, RESEARCH) == [
-        f"deidentified/{tracked.patient_key}/{tracked.study_key}/{tracked.image_key}.dcm"
-    ]
+    assert keys(s3, RESEARCH) == [f"deidentified/{tracked.patient_key}/{tracked.study_key}/{tracked.image_key}.dcm"]
     clean = s3.get_object(Bucket=RESEARCH, Key=tracked.processed_key)["Body"].read()
     assert clean[128:132] == b"DICM"
     for planted in PLANTED:
@@ -169,7 +169,9 @@ def test_without_an_etag_the_current_version_is_meant(ingestion: Ingestion, uplo
 
 
 @pytest.mark.parametrize(
-    ("bucket", "key"), [(UPLOADS, "validated/a/b.dcm"), (RESEARCH, "upload/a.dcm")], ids=["other folder", "other bucket"]
+    ("bucket", "key"),
+    [(UPLOADS, "validated/a/b.dcm"), (RESEARCH, "upload/a.dcm")],
+    ids=["other folder", "other bucket"],
 )
 def test_objects_outside_the_upload_folder_are_refused(ingestion: Ingestion, bucket: str, key: str) -> None:
     with pytest.raises(InvalidEventError):
@@ -184,7 +186,11 @@ def test_a_deidentification_refusal_does_not_stop_the_clinical_import(
     assert ingestion.deidentify(reference, identity)["deid_status"] == "REFUSED"
     assert ingestion.queue_import(reference, identity) == {"object_id": identity, "queued": True}
     tracked = tracking.get(identity)
-    assert (tracked.status, tracked.deid_status, tracked.deid_reason) == ("VALIDATED", "REFUSED", "BURNED_IN_ANNOTATION")
+    assert (tracked.status, tracked.deid_status, tracked.deid_reason) == (
+        "VALIDATED",
+        "REFUSED",
+        "BURNED_IN_ANNOTATION",
+    )
     assert keys(s3, RESEARCH) == []
     assert meter.counts["DeidentificationRefused"] == 1
 
@@ -205,7 +211,7 @@ def test_a_defect_of_the_deidentifier_is_a_refusal_and_a_storage_fault_is_not(
     assert tracking.get(identity).deid_status == "PENDING"
 
     def defect(_: bytes) -> bytes:
-        raise ZeroDivisionError("quotes Planted^Identifier")
+        raise ZeroDivisionError("quotes Zyxwvut^Qwerta")
 
     monkeypatch.setattr(ingestion.library, "deidentify", defect)
     assert ingestion.deidentify(reference, identity)["deid_status"] == "REFUSED"
@@ -226,7 +232,7 @@ def test_queue_import_sends_the_study_with_the_quiet_delay(
 def test_the_last_resort_quarantines_with_the_error_name_only(
     ingestion: Ingestion, upload: Any, s3: Any, tracking: Any, make_dicom: Any
 ) -> None:
-    answer = ingestion.quarantine(upload(make_dicom()), "Weird Planted^Identifier 1")
+    answer = ingestion.quarantine(upload(make_dicom()), "Weird Zyxwvut^Qwerta 1")
     tracked = tracking.get(answer["object_id"])
     assert (tracked.status, tracked.reason_code) == ("QUARANTINED", "PROCESSING_FAILED")
     assert "^" not in tracked.reason

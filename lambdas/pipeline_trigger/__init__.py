@@ -1,0 +1,1 @@
+"""PipelineTrigger: freezes the verified labels into a snapshot and starts the training pipeline, once."""

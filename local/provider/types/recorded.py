@@ -1,0 +1,121 @@
+"""Types that the embedded AWS does not have: kept in the Pulumi state only, with computed outputs that look right.
+
+To add one: one line in `RECORDED`. `{id}`, `{hash}` (of the URN's name part), `{aws.region}`, `{aws.account}` and every
+input can stand in the id form and in the outputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import Any
+
+from ..clients import Aws
+from ..kind import Kind, Values
+
+ARN = "arn:aws:{service}:{aws.region}:{aws.account}:"
+ABSENT = "the embedded AWS has no {0} API"
+RECORD = "the embedded AWS keeps {0} only as a record, without effect"
+
+# token, name input, id form, outputs, reason
+Row = tuple[str, str, str, dict[str, Any], str]
+RECORDED: tuple[Row, ...] = (
+    ("cloudtrail/trail:Trail", "name", "{arn}",
+     {"arn": "arn:aws:cloudtrail:{aws.region}:{aws.account}:trail/{name}", "homeRegion": "{aws.region}"},
+     RECORD.format("CloudTrail")),
+    ("guardduty/detector:Detector", "", "{hash}",
+     {"arn": "arn:aws:guardduty:{aws.region}:{aws.account}:detector/{id}", "accountId": "{aws.account}"},
+     ABSENT.format("GuardDuty")),
+    ("cfg/recorder:Recorder", "name", "{name}", {}, RECORD.format("AWS Config")),
+    ("cfg/deliveryChannel:DeliveryChannel", "name", "{name}", {}, RECORD.format("AWS Config")),
+    ("cfg/recorderStatus:RecorderStatus", "", "{name}", {}, RECORD.format("AWS Config")),
+    ("cfg/rule:Rule", "name", "{name}",
+     {"arn": "arn:aws:config:{aws.region}:{aws.account}:config-rule/config-rule-{hash}",
+      "ruleId": "config-rule-{hash}"}, RECORD.format("AWS Config")),
+    ("wafv2/webAcl:WebAcl", "name", "{uuid}",
+     {"arn": "arn:aws:wafv2:{aws.region}:{aws.account}:regional/webacl/{name}/{id}", "capacity": 100,
+      "lockToken": "{uuid}"}, RECORD.format("WAF")),
+    ("wafv2/webAclAssociation:WebAclAssociation", "", "{webAclArn},{resourceArn}", {}, RECORD.format("WAF")),
+    ("wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", "", "{resourceArn}", {},
+     "the embedded AWS has no PutLoggingConfiguration of WAF"),
+    ("s3/bucketIntelligentTieringConfiguration:BucketIntelligentTieringConfiguration", "name", "{bucket}:{name}", {},
+     "the embedded AWS answers 200 and keeps nothing"),
+    ("s3/bucketMetric:BucketMetric", "name", "{bucket}:{name}", {}, "the embedded AWS answers 200 and keeps nothing"),
+    ("appautoscaling/target:Target", "", "{resourceId}",
+     {"arn": "arn:aws:application-autoscaling:{aws.region}:{aws.account}:scalable-target/{hash}"},
+     ABSENT.format("Application Auto Scaling")),
+    ("appautoscaling/policy:Policy", "name", "{name}",
+     {"arn": "arn:aws:autoscaling:{aws.region}:{aws.account}:scalingPolicy:{uuid}:resource/{serviceNamespace}/"
+             "{resourceId}:policyName/{name}", "alarmArns": []}, ABSENT.format("Application Auto Scaling")),
+    ("securityhub/account:Account", "", "{aws.account}",
+     {"arn": "arn:aws:securityhub:{aws.region}:{aws.account}:hub/default"}, ABSENT.format("Security Hub")),
+    ("accessanalyzer/analyzer:Analyzer", "", "{analyzerName}",
+     {"arn": "arn:aws:access-analyzer:{aws.region}:{aws.account}:analyzer/{analyzerName}"},
+     ABSENT.format("Access Analyzer")),
+    ("backup/vault:Vault", "name", "{name}",
+     {"arn": "arn:aws:backup:{aws.region}:{aws.account}:backup-vault:{name}", "recoveryPoints": 0},
+     RECORD.format("AWS Backup")),
+    ("backup/plan:Plan", "name", "{uuid}",
+     {"arn": "arn:aws:backup:{aws.region}:{aws.account}:backup-plan:{id}", "version": "{hash}"},
+     RECORD.format("AWS Backup")),
+    ("backup/selection:Selection", "name", "{uuid}", {}, RECORD.format("AWS Backup")),
+    ("xray/group:Group", "groupName", "{arn}",
+     {"arn": "arn:aws:xray:{aws.region}:{aws.account}:group/{groupName}/{hash}"}, ABSENT.format("X-Ray")),
+    ("xray/encryptionConfig:EncryptionConfig", "", "{aws.region}", {}, ABSENT.format("X-Ray")),
+    ("cloudwatch/queryDefinition:QueryDefinition", "name", "{uuid}",
+     {"arn": "arn:aws:logs:{aws.region}:{aws.account}:query-definition:{id}", "queryDefinitionId": "{id}"},
+     "the embedded AWS has no PutQueryDefinition"),
+)  # fmt: skip
+TAGGED = set(
+    "Trail Detector cfg/rule:Rule WebAcl appautoscaling/target:Target Analyzer backup/vault:Vault backup/plan:Plan "
+    "xray/group:Group".split()
+)
+
+
+class Recorded(Kind):
+    """Life of a recorded object: the state is all there is, so `read` can only repeat it."""
+
+    id_form = ""
+    computed: dict[str, Any] = {}
+
+    def create(self, aws: Aws, new: Values) -> str:
+        digest = hashlib.sha256(repr(sorted((k, str(v)) for k, v in new.items())).encode()).hexdigest()
+        values = {**new, "aws": aws, "hash": digest[:32], "uuid": uuid.UUID(digest[:32])}
+        arn = self.computed.get("arn", "")
+        if self.id_form == "{arn}":
+            return arn.format_map(values)
+        return self.id_form.format_map(values)
+
+    def read(self, aws: Aws, id: str, known: Values) -> Values | None:
+        digest = hashlib.sha256(id.encode()).hexdigest()
+        values = {**known, "id": id, "aws": aws, "hash": digest[:32], "uuid": uuid.UUID(digest[:32])}
+        outputs = {k: v.format_map(values) if isinstance(v, str) else v for k, v in self.computed.items()}
+        if self.id_form == "{arn}":
+            outputs["arn"] = id
+        kept = {k: v for k, v in known.items() if self.taggable or k != "tagsAll"}
+        return {**outputs, **kept, **({"arn": outputs["arn"]} if "arn" in outputs else {})}
+
+    def update(self, aws: Aws, id: str, old: Values, new: Values) -> None:
+        """Nothing to tell: the engine writes the new state."""
+
+    def delete(self, aws: Aws, id: str, old: Values) -> None:
+        """Nothing to tell: the engine forgets the state."""
+
+
+def _define(row: Row) -> None:
+    path, name, id_form, outputs, reason = row
+    type_name = path.rpartition(":")[2]
+    taggable = path in TAGGED or type_name in TAGGED
+    facts = {
+        "pulumi_type": f"aws:{path}",
+        "name": name,
+        "id_form": id_form,
+        "computed": outputs,
+        "recorded": reason,
+        "taggable": taggable,
+    }
+    type(type_name, (Recorded,), {**facts, "__module__": __name__})
+
+
+for _row in RECORDED:
+    _define(_row)

@@ -1,12 +1,12 @@
 """The platform's alarms as a table of facts (row A9), expanded for the names of a stack; no AWS resource in here.
 
-A metric that the platform publishes itself (namespace ImagingPlatform) carries the one dimension `service`, the
-function's role, because that is what its metrics library writes.
+A metric that the platform publishes itself (namespace ImagingPlatform) is read without dimensions: the functions'
+metrics writer publishes each one so, beside the same one for each service.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -16,7 +16,7 @@ Missing = Literal["notBreaching", "breaching", "ignore", "missing"]
 PLATFORM: Final = "ImagingPlatform"
 MINUTE: Final = 60
 DAY: Final = 86_400
-GIB: Final = 1024**3
+GIGABYTE: Final = 10**9
 
 MAX_QUERY_METRICS: Final = 10
 """An alarm on metric maths takes at most ten metrics.
@@ -70,34 +70,40 @@ class AlarmRow:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchedNames:
-    """Physical names and bounds of one stack that the table needs.
-
-    Attributes:
-        functions: Function role -> physical name.
-        tables: Table role -> physical name.
-        buckets: Bucket role -> physical name.
-        pipeline: Physical name of the training pipeline.
-        accuracy_threshold: Smallest accuracy of a model that may serve, 0 to 1.
-        storage_budget_gib: All buckets together, GiB.
-    """
+    """Physical names of one stack that the table and the dashboards need, by role."""
 
     functions: Mapping[str, str]
     tables: Mapping[str, str]
     buckets: Mapping[str, str]
     pipeline: str
-    accuracy_threshold: float
-    storage_budget_gib: float
 
 
-def rows(names: WatchedNames) -> list[AlarmRow]:
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """When the alarms sound; the stack's data.
+
+    Attributes:
+        accuracy: smallest accuracy of a model that may serve, 0 to 1.
+        storage_gb: all data together, 10^9 bytes.
+    """
+
+    retrieval_p99_milliseconds: float
+    accuracy: float
+    data_store_errors_per_minute: float
+    function_error_percent: float
+    storage_gb: float
+    audit_lag_minutes: float
+
+
+def rows(names: WatchedNames, bounds: Bounds) -> list[AlarmRow]:
     """The eight alarms of row A9; the one on Lambda errors is there once for each function, so it names the culprit."""
     return [
         AlarmRow(
             role="retrieval-latency",
             meaning="Reading image sets is slow (p99): look at the data store and at throttling.",
-            threshold=1000,
+            threshold=bounds.retrieval_p99_milliseconds,
             unit="milliseconds",
-            metrics={"latency": platform_metric("RetrievalLatency", "monitoring", statistic="p99")},
+            metrics={"latency": platform_metric("RetrievalP99Milliseconds", statistic="Maximum")},
             periods=3,
         ),
         AlarmRow(
@@ -111,19 +117,22 @@ def rows(names: WatchedNames) -> list[AlarmRow]:
         AlarmRow(
             role="model-accuracy",
             meaning="The independent evaluation measured an accuracy below the threshold.",
-            threshold=names.accuracy_threshold,
+            threshold=bounds.accuracy,
             unit="fraction",
             comparison="LessThanThreshold",
-            metrics={"accuracy": platform_metric("ModelAccuracy", "model-evaluation", statistic="Minimum")},
+            metrics={"accuracy": platform_metric("ModelAccuracy", statistic="Minimum")},
         ),
         AlarmRow(
             role="datastore-errors",
-            meaning="Calls to the HealthImaging data store fail more than five times a minute.",
-            threshold=5,
+            meaning="Too many calls to the HealthImaging data store fail.",
+            threshold=bounds.data_store_errors_per_minute,
             unit="errors a minute",
-            metrics={"errors": platform_metric("DataStoreErrors", "image-ingestion", period_seconds=MINUTE)},
+            metrics={"errors": platform_metric("DataStoreErrors", period_seconds=MINUTE)},
         ),
-        *(_function_errors(role, name) for role, name in sorted(names.functions.items())),
+        *(
+            _function_errors(role, name, bounds.function_error_percent)
+            for role, name in sorted(names.functions.items())
+        ),
         AlarmRow(
             role="table-throttles",
             meaning="DynamoDB throttles reads or writes: callers retry, but the platform slows down.",
@@ -134,33 +143,26 @@ def rows(names: WatchedNames) -> list[AlarmRow]:
         ),
         AlarmRow(
             role="storage-budget",
-            meaning="The buckets hold more than their budget: look at life cycles and at old versions.",
-            threshold=names.storage_budget_gib * GIB,
+            meaning="The platform holds more than its budget: look at life cycles and at old versions.",
+            threshold=bounds.storage_gb * GIGABYTE,
             unit="bytes",
-            metrics=_stored(names.buckets),
-            expression="SUM(METRICS())",
+            metrics={"stored": platform_metric("StorageBytes", statistic="Maximum", period_seconds=DAY)},
         ),
         AlarmRow(
             role="audit-lag",
-            meaning="The newest audit record is older than 15 minutes, or the check itself is silent.",
-            threshold=900,
+            meaning="The newest audit record is too old, or the check itself is silent.",
+            threshold=bounds.audit_lag_minutes * MINUTE,
             unit="seconds",
-            metrics={"lag": platform_metric("AuditLag", "monitoring", statistic="Maximum")},
+            metrics={"lag": platform_metric("AuditLogLagSeconds", statistic="Maximum")},
             periods=3,
             missing="breaching",  # a watch that says nothing must not look like peace
         ),
     ]
 
 
-def platform_metric(name: str, service: str, *, statistic: str = "Sum", period_seconds: int = 5 * MINUTE) -> Metric:
-    """A metric that one of our functions publishes."""
-    return Metric(
-        namespace=PLATFORM,
-        name=name,
-        dimensions={"service": service},
-        statistic=statistic,
-        period_seconds=period_seconds,
-    )
+def platform_metric(name: str, *, statistic: str = "Sum", period_seconds: int = 5 * MINUTE) -> Metric:
+    """A metric that our functions publish, under no dimension: an alarm need not know which function says it."""
+    return Metric(namespace=PLATFORM, name=name, statistic=statistic, period_seconds=period_seconds)
 
 
 def pipeline_metric(name: str, pipeline: str, statistic: str = "Sum") -> Metric:
@@ -181,11 +183,11 @@ def function_metric(name: str, function: str, statistic: str = "Sum") -> Metric:
     return Metric(namespace="AWS/Lambda", name=name, dimensions={"FunctionName": function}, statistic=statistic)
 
 
-def _function_errors(role: str, function: str) -> AlarmRow:
+def _function_errors(role: str, function: str, percent: float) -> AlarmRow:
     return AlarmRow(
         role=f"function-errors-{role}",
-        meaning=f"More than 1 % of the calls of {role} fail: look at its log group and dead letters.",
-        threshold=1,
+        meaning=f"Too many calls of {role} fail: look at its log group and its dead letters.",
+        threshold=percent,
         unit="percent",
         metrics={
             "errors": function_metric("Errors", function),
@@ -202,20 +204,4 @@ def _throttles(tables: Mapping[str, str]) -> dict[str, Metric]:
         )
         for number, role in enumerate(sorted(tables))
         for kind in ("Read", "Write")
-    }
-
-
-def _stored(buckets: Mapping[str, str]) -> dict[str, Metric]:
-    """S3 reports a bucket's bytes once a day and one storage class at a time."""
-    classes: Sequence[tuple[str, str]] = (("standard", "StandardStorage"), ("tiered", "IntelligentTieringFAStorage"))
-    return {
-        f"{short}{number}": Metric(
-            namespace="AWS/S3",
-            name="BucketSizeBytes",
-            dimensions={"BucketName": buckets[role], "StorageType": storage_class},
-            statistic="Average",
-            period_seconds=DAY,
-        )
-        for number, role in enumerate(sorted(buckets))
-        for short, storage_class in classes
     }

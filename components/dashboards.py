@@ -18,6 +18,7 @@ Body = dict[str, Any]
 COLUMNS: Final = 24
 WIDTH: Final = 8
 HEIGHT: Final = 6
+ROLES: Final = ("healthimaging", "training", "mlops")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,43 +42,49 @@ def bodies(names: WatchedNames, *, region: str, datastore_id: str, endpoint: str
 def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
     """The clinical copy: how fast it answers, how much it holds, what it refuses."""
     calls = WatchedMetric(namespace="AWS/HealthImaging", name="CallCount", dimensions={"DatastoreId": datastore_id})
-    stored = [
-        WatchedMetric(
-            namespace="AWS/S3",
-            name="BucketSizeBytes",
-            dimensions={"BucketName": names.buckets[role], "StorageType": "StandardStorage"},
-            statistic="Average",
-            period_seconds=DAY,
-        )
-        for role in sorted(names.buckets)
-    ]
     return [
         Chart(
             title="Retrieval latency: average and p99 (ms)",
             metrics=[
-                platform_metric("RetrievalLatency", "monitoring", statistic="Average"),
-                platform_metric("RetrievalLatency", "monitoring", statistic="p99"),
+                platform_metric("RetrievalP99Milliseconds", statistic="Average"),
+                platform_metric("RetrievalP99Milliseconds", statistic="Maximum"),
             ],
         ),
         Chart(title="Calls to the data store", metrics=[calls]),
-        Chart(title="Data store errors", metrics=[platform_metric("DataStoreErrors", "image-ingestion")]),
-        Chart(title="Imported bytes", metrics=[platform_metric("ImportedBytes", "image-ingestion")]),
         Chart(
-            title="Objects: received, imported, quarantined",
+            title="Data store errors, failed health checks",
+            metrics=[platform_metric("DataStoreErrors"), platform_metric("HealthCheckFailed")],
+        ),
+        Chart(
+            title="Imports: started, throttled, failed, non-primary",
             metrics=[
-                platform_metric(name, "monitoring", statistic="Maximum")
-                for name in ("ObjectsReceived", "ObjectsImported", "ObjectsQuarantined")
+                platform_metric(name)
+                for name in ("ImportJobStarted", "ImportThrottled", "ImportFailed", "ImportNonPrimary")
             ],
         ),
-        Chart(title="Objects without an end (reconciler)", metrics=[platform_metric("ObjectsMissing", "monitoring")]),
-        Chart(title="Bucket size (bytes)", metrics=stored),
         Chart(
-            title="Compression ratio (original / stored)",
-            metrics=[platform_metric("CompressionRatio", "image-ingestion", statistic="Average")],
+            title="Objects: accepted, quarantined",
+            metrics=[platform_metric("IngestionAccepted"), platform_metric("IngestionQuarantined")],
         ),
         Chart(
-            title="Connections to the API",
+            title="Reconciler: missing, driven again",
+            metrics=[platform_metric("ReconcileMissing"), platform_metric("ReconcileRedriven")],
+        ),
+        Chart(
+            title="Stored (bytes)",
+            metrics=[platform_metric("StorageBytes", statistic="Maximum", period_seconds=DAY)],
+        ),
+        Chart(
+            title="Received and stored as imported: PHI zone (bytes)",
+            metrics=[_bucket_size(names.buckets["training-data"])],
+        ),
+        Chart(
+            title="Connections to the API (concurrent calls)",
             metrics=[function_metric("ConcurrentExecutions", names.functions["radiologist-api"], "Maximum")],
+        ),
+        Chart(
+            title="Age of the newest audit record (s)",
+            metrics=[platform_metric("AuditLogLagSeconds", statistic="Maximum")],
         ),
     ]
 
@@ -99,14 +106,11 @@ def _training(names: WatchedNames) -> list[Chart]:
         ),
         Chart(
             title="Accuracy of evaluated models",
-            metrics=[platform_metric("ModelAccuracy", "model-evaluation", statistic="Average")],
+            metrics=[platform_metric("ModelAccuracy", statistic="Average")],
         ),
         Chart(
-            title="Precision, recall, F1, ROC-AUC",
-            metrics=[
-                platform_metric(name, "model-evaluation", statistic="Average")
-                for name in ("ModelPrecision", "ModelRecall", "ModelF1", "ModelRocAuc")
-            ],
+            title="Disagreement of the two evaluations",
+            metrics=[platform_metric("EvaluationDisagreement", statistic="Maximum")],
         ),
         Chart(
             title="Training machines: CPU and GPU (%)",
@@ -115,54 +119,41 @@ def _training(names: WatchedNames) -> list[Chart]:
                 for name in ("CPUUtilization", "GPUUtilization", "GPUMemoryUtilization")
             ],
         ),
-        Chart(
-            title="Labels waiting for a training run",
-            metrics=[platform_metric("LabelsWaiting", "pipeline-trigger", statistic="Maximum")],
-        ),
+        Chart(title="Trainings started by new labels", metrics=[platform_metric("TrainingStarted")]),
     ]
 
 
 def _mlops(names: WatchedNames, endpoint: str) -> list[Chart]:
-    """From data to served model: quality, decisions, drift, cost, use."""
+    """From data to served model: quality, decisions, volume, use."""
     serving = {"EndpointName": endpoint, "VariantName": "AllTraffic"}
     return [
         Chart(
-            title="Data quality: valid and refused objects",
-            metrics=[platform_metric(name, "image-ingestion") for name in ("ObjectsValid", "ObjectsRefused")],
-        ),
-        Chart(
-            title="Models approved and rejected",
-            metrics=[platform_metric(name, "model-registry") for name in ("ModelsApproved", "ModelsRejected")],
-        ),
-        Chart(
-            title="Time from approval to service (s)",
-            metrics=[platform_metric("TimeToDeploy", "model-registry", statistic="Average")],
-        ),
-        Chart(
-            title="Disagreement of the two evaluations",
-            metrics=[platform_metric("EvaluationDisagreement", "model-evaluation", statistic="Maximum")],
-        ),
-        Chart(
-            title="Billable training time (s)",
-            metrics=[platform_metric("BillableTrainingSeconds", "model-evaluation")],
-        ),
-        Chart(
-            title="Data volume: research zone (bytes)",
+            title="Data quality: accepted, quarantined, refused by de-identification",
             metrics=[
-                WatchedMetric(
-                    namespace="AWS/S3",
-                    name="BucketSizeBytes",
-                    dimensions={"BucketName": names.buckets["preprocessed"], "StorageType": "StandardStorage"},
-                    statistic="Average",
-                    period_seconds=DAY,
-                )
+                platform_metric(name)
+                for name in ("IngestionAccepted", "IngestionQuarantined", "DeidentificationRefused")
             ],
+        ),
+        Chart(
+            title="Models: trained, deployed",
+            metrics=[platform_metric("TrainingStarted"), platform_metric("ModelDeployed")],
+        ),
+        Chart(
+            title="Data volume: research zone and models (bytes)",
+            metrics=[_bucket_size(names.buckets[role]) for role in ("preprocessed", "model-artifacts")],
         ),
         Chart(
             title="Endpoint: invocations and errors",
             metrics=[
                 WatchedMetric(namespace="AWS/SageMaker", name=name, dimensions=serving)
                 for name in ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors")
+            ],
+        ),
+        Chart(
+            title="Endpoint: model latency (microseconds)",
+            metrics=[
+                WatchedMetric(namespace="AWS/SageMaker", name="ModelLatency", dimensions=serving, statistic=statistic)
+                for statistic in ("Average", "p99")
             ],
         ),
         Chart(
@@ -174,6 +165,17 @@ def _mlops(names: WatchedNames, endpoint: str) -> list[Chart]:
             metrics=[function_metric("Errors", name) for _, name in sorted(names.functions.items())],
         ),
     ]
+
+
+def _bucket_size(bucket: str) -> WatchedMetric:
+    """S3 reports a bucket's bytes once a day, one storage class at a time."""
+    return WatchedMetric(
+        namespace="AWS/S3",
+        name="BucketSizeBytes",
+        dimensions={"BucketName": bucket, "StorageType": "StandardStorage"},
+        statistic="Average",
+        period_seconds=DAY,
+    )
 
 
 def _body(charts: Sequence[Chart], region: str) -> str:

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -85,14 +86,19 @@ SCHEMAS: Final[dict[str, Document]] = {
 }
 
 
-def document(*, title: str, invoke_arn: str, user_pool_arn: str, allowed_origin: str) -> Document:
+def invoke_arn(function_arn: str, region: str, partition: str) -> str:
+    """The address by which API Gateway invokes a function."""
+    return f"arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
+
+
+def document(*, title: str, invoke_arn: str, user_pool_arn: str, origins: Sequence[str]) -> Document:
     """The whole OpenAPI 3.0 body.
 
     Args:
         title: The API's name, which API Gateway takes over.
         invoke_arn: Invocation address of the function (`arn:aws:apigateway:...:path/2015-03-31/functions/...`).
         user_pool_arn: Cognito user pool whose ID tokens open the door.
-        allowed_origin: The one https origin that a browser may call from.
+        origins: The https origins that a browser may call from; with none, no browser may.
     """
     paths: dict[str, Document] = {}
     for route in ROUTES:
@@ -100,7 +106,8 @@ def document(*, title: str, invoke_arn: str, user_pool_arn: str, allowed_origin:
         item[route.method] = _operation(route, invoke_arn)
     for path, item in paths.items():
         methods = sorted(method.upper() for method in item)
-        item["options"] = _preflight(path, methods, allowed_origin)
+        if origins:
+            item["options"] = _preflight(path, methods, origins)
     return {
         "openapi": "3.0.1",
         "info": {"title": title, "version": "1"},
@@ -113,13 +120,13 @@ def document(*, title: str, invoke_arn: str, user_pool_arn: str, allowed_origin:
             "all": {"validateRequestBody": True, "validateRequestParameters": True}
         },
         "x-amazon-apigateway-request-validator": "all",
-        "x-amazon-apigateway-gateway-responses": _gateway_responses(allowed_origin),
+        "x-amazon-apigateway-gateway-responses": _gateway_responses(origins),
     }
 
 
-def document_json(*, title: str, invoke_arn: str, user_pool_arn: str, allowed_origin: str) -> str:
+def document_json(*, title: str, invoke_arn: str, user_pool_arn: str, origins: Sequence[str]) -> str:
     """`document` as compact text with sorted keys: equal text means an equal API, and so no new deployment."""
-    body = document(title=title, invoke_arn=invoke_arn, user_pool_arn=user_pool_arn, allowed_origin=allowed_origin)
+    body = document(title=title, invoke_arn=invoke_arn, user_pool_arn=user_pool_arn, origins=origins)
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
@@ -166,20 +173,27 @@ def _authorizer(user_pool_arn: str) -> Document:
     }
 
 
-def _preflight(path: str, methods: list[str], origin: str) -> Document:
+def _preflight(path: str, methods: list[str], origins: Sequence[str]) -> Document:
     """The browser's question before a call, answered by API Gateway itself: it needs no token and wakes no function."""
     headers = {
-        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Origin": origins[0],
         "Access-Control-Allow-Methods": ",".join([*methods, "OPTIONS"]),
         "Access-Control-Allow-Headers": "Authorization,Content-Type",
         "Access-Control-Max-Age": str(CORS_MAX_AGE_SECONDS),
+        "Vary": "Origin",
     }
+    answer: Document = {
+        "statusCode": "204",
+        "responseParameters": {f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()},
+    }
+    if len(origins) > 1:
+        answer["responseTemplates"] = {"application/json": _asking_origin(origins)}
     return {
         "operationId": "preflight" + "".join(part.strip("{}").capitalize() for part in path.split("/")),
         "parameters": [_parameter("path", name) for name in _path_parameters(path)],
         "responses": {
             "204": {
-                "description": "What a browser may send from the allowed origin.",
+                "description": "What a browser may send from an allowed origin.",
                 "headers": {name: {"schema": {"type": "string"}} for name in headers},
             }
         },
@@ -187,27 +201,29 @@ def _preflight(path: str, methods: list[str], origin: str) -> Document:
         "x-amazon-apigateway-integration": {
             "type": "mock",
             "requestTemplates": {"application/json": '{"statusCode": 204}'},
-            "responses": {
-                "default": {
-                    "statusCode": "204",
-                    "responseParameters": {
-                        f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()
-                    },
-                }
-            },
+            "responses": {"default": answer},
         },
     }
 
 
-def _gateway_responses(origin: str) -> dict[str, Document]:
+def _asking_origin(origins: Sequence[str]) -> str:
+    """Mapping template that answers the asking origin if it is one of ours: a response header holds only one."""
+    choices = " || ".join(f'$asking == "{origin}"' for origin in origins)
+    return (
+        '#set($asking = $input.params().header.get("origin"))'
+        f"#if({choices})"
+        "#set($context.responseOverride.header.Access-Control-Allow-Origin = $asking)"
+        "#end"
+    )
+
+
+def _gateway_responses(origins: Sequence[str]) -> dict[str, Document]:
     """Errors that API Gateway answers itself, in the shape of the function's own (problem+json), readable by a browser.
 
     The message never repeats the request: a refused body could hold what somebody typed.
     """
-    parameters = {
-        "gatewayresponse.header.Access-Control-Allow-Origin": f"'{origin}'",
-        "gatewayresponse.header.Content-Type": "'application/problem+json'",
-    }
+    cross_origin = {"gatewayresponse.header.Access-Control-Allow-Origin": f"'{origins[0]}'"} if origins else {}
+    parameters = {**cross_origin, "gatewayresponse.header.Content-Type": "'application/problem+json'"}
 
     def answer(status: int, title: str) -> Document:
         problem = json.dumps({"type": "about:blank", "title": title, "status": status})

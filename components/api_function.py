@@ -1,0 +1,127 @@
+"""The function radiologist-api: what it is told and what it may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+
+from components import event_patterns
+from components._base import Context
+from components._configuration import ApiSettings
+from components._iam import Statement
+from components._research_access import objects
+from components._workload import FunctionPlan, Table, Workload, put_events, use_key
+from components.function import FunctionSize
+from components.training_pipeline import model_group, pipeline_arn, pipeline_name
+
+ROLE: Final = "radiologist-api"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiStores:
+    """What the API reads and writes.
+
+    Attributes:
+        training_data_bucket: PHI zone, where presigned URLs may put uploads.
+        datastore_id: HealthImaging data store, named in answers.
+        registry_function_name, registry_function_arn: the function that decides about models.
+    """
+
+    training_data_bucket: str
+    tracking: Table
+    labels: Table
+    metrics: Table
+    bus_name: pulumi.Input[str]
+    bus_arn: pulumi.Input[str]
+    datastore_id: pulumi.Input[str]
+    registry_function_name: pulumi.Input[str]
+    registry_function_arn: pulumi.Input[str]
+
+
+def plan(
+    workload: Workload, stores: ApiStores, settings: ApiSettings, *, size: FunctionSize, api_layer: pulumi.Input[str]
+) -> FunctionPlan:
+    """The function behind every route of `openapi.ROUTES`."""
+    context, keys = workload.context, workload.keys
+    return FunctionPlan(
+        role=ROLE,
+        description="The radiologist API: uploads, studies, labels, models, training runs",
+        package="api",
+        handler="api.lambda_handler.handler",
+        path="api",
+        size=size,
+        layers=[api_layer],
+        environment={
+            "TRAINING_DATA_BUCKET": stores.training_data_bucket,
+            "TRACKING_TABLE": stores.tracking.name,
+            "LABELS_TABLE": stores.labels.name,
+            "METRICS_TABLE": stores.metrics.name,
+            "EVENT_BUS_NAME": stores.bus_name,
+            "MODEL_PACKAGE_GROUP": model_group(context),
+            "PIPELINE_NAME": pipeline_name(context),
+            "DATASTORE_ID": stores.datastore_id,
+            "UPLOAD_URL_SECONDS": str(settings.upload_url_seconds),
+            "MODEL_REGISTRY_FUNCTION": stores.registry_function_name,
+        },
+        statements=[
+            Statement(
+                sid="SignUploads",  # a presigned URL carries the signer's rights: put below upload/, nothing else
+                actions=["s3:PutObject"],
+                resources=objects(context, stores.training_data_bucket, "upload"),
+            ),
+            use_key(context, "EncryptUploads", "s3", [keys.phi], write=True),
+            *_record_statements(stores),
+            use_key(context, "UseTableKeys", "dynamodb", [keys.tracking], write=False),
+            *_model_statements(context),
+            Statement(
+                sid="AskRegistryToDecide",
+                actions=["lambda:InvokeFunction"],
+                resources=[stores.registry_function_arn],
+            ),
+            put_events(stores.bus_arn, event_patterns.API_SOURCE),
+        ],
+        data_class="phi",
+    )
+
+
+def _record_statements(stores: ApiStores) -> list[Statement]:
+    return [
+        Statement(
+            sid="ReadStudies",
+            actions=["dynamodb:Query"],
+            resources=[stores.tracking.index("by-study"), stores.tracking.index("by-status")],
+        ),
+        Statement(
+            sid="AppendLabels",
+            actions=["dynamodb:PutItem", "dynamodb:Query"],
+            resources=[stores.labels.arn],
+        ),
+        Statement(sid="ReadMetrics", actions=["dynamodb:Query"], resources=[stores.metrics.arn]),
+    ]
+
+
+def _model_statements(context: Context) -> list[Statement]:
+    arn = context.naming.arn
+    return [
+        Statement(
+            sid="ReadTrainingRuns",
+            actions=[
+                "sagemaker:DescribePipelineExecution",
+                "sagemaker:ListPipelineExecutionSteps",
+                "sagemaker:ListPipelineExecutions",
+            ],
+            resources=[pipeline_arn(context), f"{pipeline_arn(context)}/execution/*"],
+        ),
+        Statement(
+            sid="ReadModelVersions",
+            actions=["sagemaker:DescribeModelPackage"],
+            resources=[arn("sagemaker", f"model-package/{model_group(context)}/*")],
+        ),
+        Statement(
+            sid="FindModelVersions",  # ListModelPackages has no resource-level right
+            actions=["sagemaker:ListModelPackages"],
+            resources=["*"],
+        ),
+    ]

@@ -1,0 +1,85 @@
+"""The Monitoring function: what it is told and what it may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+
+from components import event_patterns
+from components._iam import Statement
+from components._research_access import bucket_arns
+from components._workload import FunctionPlan, Table, Workload, put_events, use_key
+from components.function import FunctionSize
+
+ROLE: Final = "monitoring"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringStores:
+    """What is checked, and what drives a forgotten object again.
+
+    Attributes:
+        training_data_bucket: PHI zone: keys below upload/ are listed, no object is read.
+        reconcile_grace_seconds: age from which an object without a final state counts as forgotten.
+    """
+
+    training_data_bucket: str
+    tracking: Table
+    state_machine_arn: pulumi.Input[str]
+    import_queue_url: pulumi.Input[str]
+    import_queue_arn: pulumi.Input[str]
+    datastore_id: pulumi.Input[str]
+    datastore_arn: pulumi.Input[str]
+    bus_name: pulumi.Input[str]
+    bus_arn: pulumi.Input[str]
+    reconcile_grace_seconds: int
+
+
+def plan(workload: Workload, stores: MonitoringStores, size: FunctionSize) -> FunctionPlan:
+    """Health every few minutes, reconciling every night."""
+    context, keys = workload.context, workload.keys
+    return FunctionPlan(
+        role=ROLE,
+        description="Checks the platform's health and drives forgotten objects again",
+        package="monitoring",
+        handler="monitoring.handler.handler",
+        size=size,
+        environment={
+            "TRAINING_DATA_BUCKET": stores.training_data_bucket,
+            "TRACKING_TABLE": stores.tracking.name,
+            "INGESTION_STATE_MACHINE_ARN": stores.state_machine_arn,
+            "IMPORT_QUEUE_URL": stores.import_queue_url,
+            "DATASTORE_ID": stores.datastore_id,
+            "EVENT_BUS_NAME": stores.bus_name,
+            "RECONCILE_GRACE_SECONDS": str(stores.reconcile_grace_seconds),
+        },
+        statements=[
+            Statement(
+                sid="ListReceivedObjects",
+                actions=["s3:ListBucket"],
+                resources=bucket_arns(context, stores.training_data_bucket),
+            ),
+            Statement(
+                sid="ReadTracking",
+                actions=["dynamodb:BatchGetItem", "dynamodb:Query"],
+                resources=[stores.tracking.arn, stores.tracking.index("by-status")],
+            ),
+            use_key(context, "UseTableKey", "dynamodb", [keys.tracking], write=False),
+            Statement(
+                sid="DriveAgain",
+                actions=["states:StartExecution"],
+                resources=[stores.state_machine_arn],
+            ),
+            Statement(sid="QueueImportAgain", actions=["sqs:SendMessage"], resources=[stores.import_queue_arn]),
+            use_key(context, "UseQueueKey", "sqs", [keys.events], write=True),
+            Statement(
+                sid="AskDataStore",
+                actions=["medical-imaging:GetDatastore"],
+                resources=[stores.datastore_arn],
+            ),
+            put_events(stores.bus_arn, event_patterns.MONITORING_SOURCE),
+        ],
+        data_class="operations",
+    )

@@ -37,6 +37,7 @@ class Gateway:
         self._is_root_key = is_root_key
         self._root_open = True
         self.requests_seen = 0
+        self.in_flight = 0
 
     def close_root(self) -> None:
         """Refuse root keys from now on."""
@@ -54,8 +55,12 @@ class Gateway:
             await _refuse(send, 403, "InvalidClientTokenId", "The root keys of the embedded AWS are closed.")
             return
         self.requests_seen += 1
+        self.in_flight += 1
         started = time.monotonic()
-        await self._application(scope, receive, send)
+        try:
+            await self._application(scope, receive, send)
+        finally:
+            self.in_flight -= 1
         # Never the path: object keys and identifiers are in it.
         logger.debug("%s in %.0f ms", scope.get("method", scope["type"]), (time.monotonic() - started) * 1000)
 
@@ -105,11 +110,19 @@ class Server:
         """Begin to serve; readiness is for the caller to ask over HTTP."""
         self._thread.start()
 
-    def stop(self, seconds: float = 20) -> None:
-        """Ask for a clean stop (state is saved by it) and wait that long at most."""
+    def stop(self, seconds: float = 4) -> None:
+        """Close the door and let requests under way finish.
+
+        Not waited for longer: a client that keeps an idle TLS connection makes asyncio wait half a minute for its
+        closing handshake, and nothing is saved by this thread.
+        """
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(seconds)
+        deadline = time.monotonic() + seconds
+        while self.alive and time.monotonic() < deadline:
+            self._thread.join(0.2)
+            if not self._gateway.in_flight:
+                return
 
     def _run(self) -> None:
         from hypercorn.asyncio import serve
@@ -119,7 +132,7 @@ class Server:
         config.bind = [f"127.0.0.1:{self._settings.port}"]
         config.certfile, config.keyfile = str(self._material.certificate), str(self._material.key)
         config.keep_alive_timeout, config.loglevel = 75, "WARNING"
-        config.graceful_timeout = 3
+        config.graceful_timeout = 2
         config.startup_timeout = 120
 
         async def main() -> None:

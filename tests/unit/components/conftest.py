@@ -1,0 +1,58 @@
+"""What tests of components share: the context of a stack, a recording of one run, and both engine modes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from components._base import Context, Naming
+from components._tags import Tags
+
+ROOT = Path(__file__).parents[3]
+
+
+def _load_recorder() -> ModuleType:
+    """The recorder by its path: tests are no package, and pytest imports each file by itself."""
+    name = "tests_fixtures_pulumi_recorder"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "fixtures" / "pulumi_recorder.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+recorder = _load_recorder()
+
+
+@pytest.fixture
+def context() -> Context:
+    """A stack called `test` with a boundary."""
+    naming = Naming(project=recorder.PROJECT, stack="test", account=recorder.ACCOUNT, region=recorder.REGION)
+    return Context(
+        naming=naming,
+        tags=Tags(project=recorder.PROJECT, stack="test", owner="imaging-platform"),
+        region=recorder.REGION,
+        account=recorder.ACCOUNT,
+        boundary_arn=naming.arn("iam", "policy/boundary", regional=False),
+    )
+
+
+@pytest.fixture
+def record() -> Callable[..., Any]:
+    """Runs a program against the recorder: `record(program, preview=False)`."""
+    return recorder.record
+
+
+@pytest.fixture(params=[False, True], ids=["up", "preview"])
+def preview(request: pytest.FixtureRequest) -> bool:
+    """Both modes of the engine: with all outputs known, and before anything exists."""
+    return bool(request.param)

@@ -152,7 +152,12 @@ class Object(Kind):
 
     def tag_value(self, aws: Aws, id: str, old: Values) -> Any:
         """What the tag operations take as the object."""
-        return id if self.tag_target == "id" else old["__state"][self.tag_target]
+        if self.tag_target == "id":
+            return id
+        state = old["__state"]
+        if self.tag_target not in state:  # half made: the read after the creation failed
+            state = self.read(aws, id, {k: v for k, v in old.items() if k != "__state"}) or {}
+        return state[self.tag_target]
 
     def delete(self, aws: Aws, id: str, old: Values) -> None:
         self.call(aws, self.delete_op, **self.key_args(aws, id, old))

@@ -34,6 +34,12 @@ def short(urn: str) -> str:
     return f"{parts[3]} ({parts[2].split('$')[-1]})" if len(parts) == 4 else urn
 
 
+def sentence(error: Exception) -> str:
+    """What went wrong; errors of this program itself carry their kind."""
+    known = hasattr(error, "response") or isinstance(error, (RuntimeError, ValueError, OSError))
+    return str(error) if known and str(error) else f"{type(error).__name__}: {error}"
+
+
 def redacted(text: str, secret: Any) -> str:
     """The text without any of the texts inside `secret` (botocore quotes parameters in its errors)."""
     for item in sorted(_texts(secret), key=len, reverse=True):

@@ -1,6 +1,6 @@
 """Types that the embedded AWS does not have: kept in the Pulumi state only, with computed outputs that look right.
 
-To add one: one line in `RECORDED`. `{id}`, `{hash}` (of the URN's name part), `{aws.region}`, `{aws.account}` and every
+To add one: one line in `RECORDED`. `{id}`, `{hash}`, `{uuid}`, `{aws.region}`, `{aws.account}` and every
 input can stand in the id form and in the outputs.
 """
 
@@ -13,7 +13,6 @@ from typing import Any
 from ..clients import Aws
 from ..kind import Kind, Values
 
-ARN = "arn:aws:{service}:{aws.region}:{aws.account}:"
 ABSENT = "the embedded AWS has no {0} API"
 RECORD = "the embedded AWS keeps {0} only as a record, without effect"
 
@@ -66,10 +65,17 @@ RECORDED: tuple[Row, ...] = (
      {"arn": "arn:aws:logs:{aws.region}:{aws.account}:query-definition:{id}", "queryDefinitionId": "{id}"},
      "the embedded AWS has no PutQueryDefinition"),
 )  # fmt: skip
-TAGGED = set(
-    "Trail Detector cfg/rule:Rule WebAcl appautoscaling/target:Target Analyzer backup/vault:Vault backup/plan:Plan "
-    "xray/group:Group".split()
-)
+TAGGED = {
+    "cloudtrail/trail:Trail",
+    "guardduty/detector:Detector",
+    "cfg/rule:Rule",
+    "wafv2/webAcl:WebAcl",
+    "appautoscaling/target:Target",
+    "accessanalyzer/analyzer:Analyzer",
+    "backup/vault:Vault",
+    "backup/plan:Plan",
+    "xray/group:Group",
+}
 
 
 class Recorded(Kind):
@@ -105,14 +111,13 @@ class Recorded(Kind):
 def _define(row: Row) -> None:
     path, name, id_form, outputs, reason = row
     type_name = path.rpartition(":")[2]
-    taggable = path in TAGGED or type_name in TAGGED
     facts = {
         "pulumi_type": f"aws:{path}",
         "name": name,
         "id_form": id_form,
         "computed": outputs,
         "recorded": reason,
-        "taggable": taggable,
+        "taggable": path in TAGGED,
     }
     type(type_name, (Recorded,), {**facts, "__module__": __name__})
 

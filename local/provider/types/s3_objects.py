@@ -38,7 +38,9 @@ class BucketObject(Object):
         for own in ("source", "content", "contentBase64"):
             if own in known:
                 found[own] = f"changed outside: {etag}" if foreign else known[own]
-        found.update(etag=etag, bucketKeyEnabled=bool(body.get("BucketKeyEnabled")))
+        found["etag"] = etag
+        if "BucketKeyEnabled" in body:
+            found["bucketKeyEnabled"] = body["BucketKeyEnabled"]
         if body.get("SSEKMSKeyId"):
             found["kmsKeyId"] = body["SSEKMSKeyId"]
 

@@ -10,7 +10,12 @@ from ..objects import Object
 class Pipeline(Object):
     pulumi_type = "aws:sagemaker/pipeline:Pipeline"
     service, key, name, name_limit, taggable = "sagemaker", "PipelineName", "pipelineName", 256, True
-    create_op, read_op, update_op, delete_op = "create_pipeline", "describe_pipeline", "update_pipeline", "delete_pipeline"
+    create_op, read_op, update_op, delete_op = (
+        "create_pipeline",
+        "describe_pipeline",
+        "update_pipeline",
+        "delete_pipeline",
+    )
     id_at, documents, local = "{pipelineName}", "pipelineDefinition", "pipelineDefinitionS3Location"
     outputs = {"arn": "PipelineArn"}
     tag_ops, list_tags = "add_tags delete_tags", "list_tags"

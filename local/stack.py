@@ -75,12 +75,20 @@ class LocalStack:
 
 
 def preview_offline(
-    stack: str, follow: Follow | None = None, *, arguments: list[str] | None = None
+    stack: str,
+    follow: Follow | None = None,
+    *,
+    arguments: list[str] | None = None,
+    program: Path | None = None,
+    folder: Path | None = None,
 ) -> tuple[int, PulumiRun]:
-    """`pulumi preview` of any stack with the stand-in plugins: no network, no credentials, policies enforced."""
-    folder = CACHE / "offline"
+    """`pulumi preview` of any stack with the stand-in plugins: no network, no credentials, policies enforced.
+
+    `program` is another folder with a `__main__.py` (mutants in tests), `folder` where the engine keeps its state.
+    """
+    folder = folder or CACHE / "offline"
     env = environment(state_dir=folder / "state", offline=True)
-    project = write_project(folder / "project")
+    project = write_project(folder / "project", program=program)
     run_pulumi(["stack", "select", "--create", stack], env=env, cwd=project)
     command = ["preview", "--stack", stack, "--policy-pack", str(POLICY_PACK), *(arguments or [])]
     return run_pulumi(command, env=env, cwd=project, follow=follow, check=False)

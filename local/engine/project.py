@@ -16,11 +16,14 @@ from local.engine.paths import ROOT
 _OWN_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")  # what the CLI adds to a stack file
 
 
-def write_project(folder: Path, source: Path = ROOT) -> Path:
-    """Copy Pulumi.yaml and Pulumi.*.yaml of `source` into `folder`; returns the folder to run `pulumi` in."""
+def write_project(folder: Path, source: Path = ROOT, program: Path | None = None) -> Path:
+    """Copy Pulumi.yaml and Pulumi.*.yaml of `source` into `folder`; returns the folder to run `pulumi` in.
+
+    `program` is the folder of another `__main__.py` to run on the same settings.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     project = yaml.safe_load((source / "Pulumi.yaml").read_text())
-    project["main"] = os.path.relpath(source / project.get("main", "."), folder)
+    project["main"] = os.path.relpath(program or source / project.get("main", "."), folder)
     project["runtime"] = "python"  # the stand-in host runs the interpreter it was started with
     project.pop("backend", None)
     _write(folder / "Pulumi.yaml", project)

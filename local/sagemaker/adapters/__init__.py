@@ -1,0 +1,1 @@
+"""The embedded AWS behind the ports."""

@@ -1,0 +1,60 @@
+"""Entry point of ModelEvaluation: a pipeline execution succeeded."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from lambda_shared import aws
+from lambda_shared.clock import SystemClock
+from lambda_shared.events.publisher import EventPublisher
+from lambda_shared.idempotency import once
+from lambda_shared.logs import logger
+from lambda_shared.metrics import EmfMeter
+from lambda_shared.runtime import lambda_handler, parse
+from model_evaluation.adapters import DynamoMetricsTable, S3Artifacts, SageMakerRegistry
+from model_evaluation.judge import OnnxJudge
+from model_evaluation.service import Evaluation
+from model_evaluation.settings import Settings
+
+
+class ExecutionDetail(BaseModel):
+    """Detail of "SageMaker Model Building Pipeline Execution Status Change"."""
+
+    execution_arn: str = Field(alias="pipelineExecutionArn", pattern=r"^arn:[a-z-]+:sagemaker:")
+    status: Literal["Succeeded"] = Field(alias="currentPipelineExecutionStatus")
+
+
+class ExecutionEvent(BaseModel):
+    """EventBridge envelope."""
+
+    source: Literal["aws.sagemaker"]
+    detail: ExecutionDetail
+
+
+@lru_cache(maxsize=1)
+def evaluation() -> Evaluation:
+    """The service over real clients, once per process."""
+    values = Settings.from_env()
+    return Evaluation(
+        registry=SageMakerRegistry(aws.client("sagemaker"), values.model_package_group),
+        artifacts=S3Artifacts(aws.client("s3"), frozenset({values.model_artifacts_bucket, values.preprocessed_bucket})),
+        judge=OnnxJudge(),
+        table=DynamoMetricsTable(aws.table(values.metrics_table)),
+        publisher=EventPublisher(aws.client("events"), values.event_bus_name, "imaging.model-evaluation"),
+        meter=EmfMeter(),
+        clock=SystemClock(),
+        accuracy_threshold=values.accuracy_threshold,
+        max_disagreement=values.max_disagreement,
+    )
+
+
+@lambda_handler
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Judge the execution's model, once per execution."""
+    arn = parse(ExecutionEvent, event).detail.execution_arn
+    answer = once(Settings.from_env().idempotency_table, arn, context, lambda: evaluation().succeeded(arn))
+    logger().info("independent evaluation", extra={"decision": answer["decision"]})
+    return answer

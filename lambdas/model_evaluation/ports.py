@@ -1,0 +1,63 @@
+"""What ModelEvaluation needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPackage:
+    """A version in the model registry, and where the pipeline said its test set and report are."""
+
+    arn: str
+    version: int
+    model_uri: str
+    test_set_uri: str
+    evaluation_uri: str
+    snapshot_id: str
+    code_sha256: str
+
+
+class Registry(Protocol):
+    """SageMaker's pipelines and model registry."""
+
+    def package_of(self, execution_arn: str) -> ModelPackage | None:
+        """The package that an execution registered; None when it registered none."""
+        ...
+
+
+class Artifacts(Protocol):
+    """Files of the research zone and of the model bucket."""
+
+    def read(self, uri: str) -> bytes:
+        """A small file's bytes."""
+        ...
+
+    def download(self, uri: str, path: Path) -> None:
+        """Write a file to a local path."""
+        ...
+
+
+class Judge(Protocol):
+    """Runs a model."""
+
+    def scores(self, model: Path, batches: Iterator[Any]) -> Any:
+        """Probabilities for batches of images # (n, S, S) float32 0..1 -> (N,) float32."""
+        ...
+
+
+class MetricsTable(Protocol):
+    """The table metrics."""
+
+    def write(self, model_version: str, evaluation_timestamp: str, values: dict[str, Any]) -> None:
+        """Write one evaluation; floats are stored as Decimal."""
+        ...

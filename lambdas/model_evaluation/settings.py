@@ -1,0 +1,33 @@
+"""The environment of ModelEvaluation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lambda_shared import settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Field names are the environment variables in lower case.
+
+    Attributes:
+        accuracy_threshold: least accuracy, 0..1, on the frozen test set.
+        max_disagreement: largest absolute difference to the pipeline's own figures that rounding explains.
+    """
+
+    model_artifacts_bucket: str
+    preprocessed_bucket: str
+    metrics_table: str
+    model_package_group: str
+    event_bus_name: str
+    accuracy_threshold: float
+    max_disagreement: float
+    idempotency_table: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment. Raises ConfigurationError naming every variable that is wrong."""
+        return settings.load(cls, os.environ if environ is None else environ)

@@ -1,0 +1,1 @@
+"""ModelRegistry: approves, rejects, deploys and rolls back model versions, and tells people."""

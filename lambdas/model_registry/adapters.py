@@ -1,0 +1,180 @@
+"""The ports over boto3."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lambda_shared.errors import InvalidEventError, NotFoundError, TransientError, aws_code, aws_errors
+from model_registry.ports import Approval, Version
+
+MAX_NAME = 63  # SageMaker names
+SUBJECT_LENGTH = 99  # SNS: fewer than 100 characters
+MAX_REASON = 1024  # ApprovalDescription
+VARIANT = "primary"
+CAPTURE_PERCENT = 100
+SETTLED = frozenset({"InService", "Failed", "OutOfService", "UpdateRollbackFailed"})
+
+
+class SageMakerPackages:
+    """`Packages` over SageMaker's model registry."""
+
+    def __init__(self, sagemaker_client: Any, group: str) -> None:
+        self._sagemaker = sagemaker_client
+        self._group = group
+
+    def version(self, number: int) -> Version:
+        """A version by number. Raises NotFoundError."""
+        request: dict[str, Any] = {"ModelPackageGroupName": self._group, "MaxResults": 100}
+        while True:
+            with aws_errors("ListModelPackages"):
+                page = self._sagemaker.list_model_packages(**request)
+            for summary in page["ModelPackageSummaryList"]:
+                if int(summary["ModelPackageVersion"]) == number:
+                    return _version(summary)
+            if not page.get("NextToken"):
+                raise NotFoundError("UNKNOWN_VERSION", f"the group has no version {number}")
+            request["NextToken"] = page["NextToken"]
+
+    def by_arn(self, arn: str) -> Version:
+        """A version by ARN. Raises NotFoundError; InvalidEventError for a package of another group."""
+        try:
+            with aws_errors("DescribeModelPackage"):
+                found = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        except Exception as error:
+            if aws_code(error) == "ValidationException":
+                raise NotFoundError("UNKNOWN_VERSION", "there is no such model package") from None
+            raise
+        if found["ModelPackageGroupName"] != self._group:
+            raise InvalidEventError("FOREIGN_MODEL", "the model package belongs to another group")
+        return _version(found)
+
+    def decide(self, version: Version, approval: Approval, reason: str) -> None:
+        """Set the approval state."""
+        with aws_errors("UpdateModelPackage"):
+            self._sagemaker.update_model_package(
+                ModelPackageArn=version.arn, ModelApprovalStatus=approval, ApprovalDescription=reason[:MAX_REASON]
+            )
+
+
+def _version(found: dict[str, Any]) -> Version:
+    return Version(
+        arn=str(found["ModelPackageArn"]),
+        number=int(found["ModelPackageVersion"]),
+        approval=found["ModelApprovalStatus"],
+        created_at=found["CreationTime"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointPlan:
+    """How a version is served. Names carry the version and a digest of the plan: configurations cannot be changed."""
+
+    endpoint_name: str
+    role_arn: str
+    instance_type: str
+    data_capture_uri: str
+    kms_key_arn: str
+
+    def model_name(self, number: int) -> str:
+        """Name of the SageMaker model of a version."""
+        return f"{self.endpoint_name[: MAX_NAME - 12]}-v{number}"
+
+    def config_name(self, number: int) -> str:
+        """Name of the endpoint configuration of a version under this very plan."""
+        return f"{self.endpoint_name[: MAX_NAME - 22]}-v{number}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
+
+
+class SageMakerHosting:
+    """`Hosting` over SageMaker; everything is made once, under a name that says the version."""
+
+    def __init__(self, sagemaker_client: Any, plan: EndpointPlan) -> None:
+        self._sagemaker = sagemaker_client
+        self._plan = plan
+
+    def deploy(self, version: Version) -> Literal["created", "updated", "unchanged"]:
+        """Bring the endpoint to that version by blue and green. Raises TransientError while it changes."""
+        wanted = self._plan.config_name(version.number)
+        current = self._describe()
+        if current is not None and current["EndpointConfigName"] == wanted and current["EndpointStatus"] != "Failed":
+            return "unchanged"
+        if current is not None and current["EndpointStatus"] not in SETTLED:
+            raise TransientError("ENDPOINT_CHANGING", "the endpoint is still changing to another version")
+        self._make_model(version)
+        self._make_config(version, wanted)
+        names = {"EndpointName": self._plan.endpoint_name, "EndpointConfigName": wanted}
+        if current is None:
+            with aws_errors("CreateEndpoint"):
+                self._sagemaker.create_endpoint(**names)
+            return "created"
+        with aws_errors("UpdateEndpoint"):
+            self._sagemaker.update_endpoint(**names)
+        return "updated"
+
+    def _describe(self) -> dict[str, Any] | None:
+        try:
+            with aws_errors("DescribeEndpoint"):
+                found: dict[str, Any] = self._sagemaker.describe_endpoint(EndpointName=self._plan.endpoint_name)
+        except Exception as error:
+            if aws_code(error) in {"ValidationException", "ResourceNotFound", "ResourceNotFoundException"}:
+                return None
+            raise
+        return found
+
+    def _make_model(self, version: Version) -> None:
+        self._once(
+            "CreateModel",
+            self._sagemaker.create_model,
+            ModelName=self._plan.model_name(version.number),
+            ExecutionRoleArn=self._plan.role_arn,
+            Containers=[{"ModelPackageName": version.arn}],
+        )
+
+    def _make_config(self, version: Version, name: str) -> None:
+        self._once(
+            "CreateEndpointConfig",
+            self._sagemaker.create_endpoint_config,
+            EndpointConfigName=name,
+            KmsKeyId=self._plan.kms_key_arn,
+            ProductionVariants=[
+                {
+                    "VariantName": VARIANT,
+                    "ModelName": self._plan.model_name(version.number),
+                    "InstanceType": self._plan.instance_type,
+                    "InitialInstanceCount": 1,
+                    "InitialVariantWeight": 1.0,
+                }
+            ],
+            DataCaptureConfig={
+                "EnableCapture": True,
+                "InitialSamplingPercentage": CAPTURE_PERCENT,
+                "DestinationS3Uri": self._plan.data_capture_uri,
+                "KmsKeyId": self._plan.kms_key_arn,
+                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+                "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
+            },
+        )
+
+    def _once(self, operation: str, create: Any, **request: Any) -> None:
+        """Create something whose name says its content: that it exists already is success."""
+        try:
+            with aws_errors(operation):
+                create(**request)
+        except Exception as error:
+            already = aws_code(error) in {"ValidationException", "ResourceInUse", "ConflictException"}
+            if not (already and "exist" in str(error).lower()):
+                raise
+
+
+class SnsHumans:
+    """`Humans` over an SNS topic."""
+
+    def __init__(self, sns_client: Any, topic_arn: str) -> None:
+        self._sns = sns_client
+        self._topic_arn = topic_arn
+
+    def tell(self, subject: str, message: str) -> None:
+        """Publish a message for people; at most 100 characters of ASCII in the subject (SNS)."""
+        with aws_errors("Publish"):
+            self._sns.publish(TopicArn=self._topic_arn, Subject=subject[:SUBJECT_LENGTH], Message=message)

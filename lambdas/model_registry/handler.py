@@ -1,0 +1,58 @@
+"""Entry point of ModelRegistry: evaluation events, the pipeline's rejection step, and people's commands."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from lambda_shared import aws
+from lambda_shared.clock import SystemClock
+from lambda_shared.events.publisher import EventPublisher
+from lambda_shared.metrics import EmfMeter
+from lambda_shared.runtime import lambda_handler, parse
+from model_registry.adapters import EndpointPlan, SageMakerHosting, SageMakerPackages, SnsHumans
+from model_registry.models import PassedEvent, RejectedNotice, VersionCommand
+from model_registry.service import Registry
+from model_registry.settings import Settings
+
+
+@lru_cache(maxsize=1)
+def registry() -> Registry:
+    """The service over real clients, once per process."""
+    values = Settings.from_env()
+    plan = EndpointPlan(
+        endpoint_name=values.endpoint_name,
+        role_arn=values.model_execution_role_arn,
+        instance_type=values.inference_instance_type,
+        data_capture_uri=values.data_capture_uri,
+        kms_key_arn=values.endpoint_kms_key_arn,
+    )
+    return Registry(
+        packages=SageMakerPackages(aws.client("sagemaker"), values.model_package_group),
+        hosting=SageMakerHosting(aws.client("sagemaker"), plan),
+        humans=SnsHumans(aws.client("sns"), values.alerts_topic_arn),
+        publisher=EventPublisher(aws.client("events"), values.event_bus_name, "imaging.model-registry"),
+        meter=EmfMeter(),
+        clock=SystemClock(),
+        endpoint_name=values.endpoint_name,
+        auto_approve=values.auto_approve,
+        auto_deploy=values.auto_deploy,
+    )
+
+
+@lambda_handler
+def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
+    """Dispatch by the shape of the event."""
+    if event.get("operation") == "notify-rejected":
+        notice = parse(RejectedNotice, event)
+        return dict(registry().notify_rejected(notice.accuracy, notice.threshold, notice.execution))
+    if "operation" not in event:
+        return registry().passed(parse(PassedEvent, event).detail.data)
+    command = parse(VersionCommand, event)
+    if command.operation == "approve":
+        return registry().approve(command.version, command.reason, command.actor)
+    if command.operation == "reject":
+        return registry().reject(command.version, command.reason, command.actor)
+    if command.operation == "rollback":
+        return registry().rollback(command.version, command.reason, command.actor)
+    return registry().deploy(command.version)

@@ -1,0 +1,38 @@
+"""The events and commands that ModelRegistry receives."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lambda_shared.events.models import Envelope, ModelEvaluationPassed
+
+
+class PassedEvent(BaseModel):
+    """EventBridge envelope of ModelEvaluationPassed."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    detail_type: Literal["ModelEvaluationPassed"] = Field(alias="detail-type")
+    detail: Envelope[ModelEvaluationPassed]
+
+
+class VersionCommand(BaseModel):
+    """A person's or the API's command about one version; actor is a Cognito subject or a role's name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operation: Literal["approve", "reject", "rollback", "deploy"]
+    version: int = Field(ge=1)
+    reason: str = Field(default="no reason given", max_length=500)
+    actor: str = Field(default="operator", max_length=128)
+
+
+class RejectedNotice(BaseModel):
+    """What the pipeline's NotifyRejected step sends; SageMaker renders the numbers as text."""
+
+    operation: Literal["notify-rejected"]
+    accuracy: float
+    threshold: float
+    execution: str = Field(max_length=512)

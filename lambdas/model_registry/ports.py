@@ -1,0 +1,51 @@
+"""What ModelRegistry needs from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+Approval = Literal["Approved", "Rejected", "PendingManualApproval"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One version of the model package group."""
+
+    arn: str
+    number: int
+    approval: Approval
+    created_at: datetime
+
+
+class Packages(Protocol):
+    """The model package group."""
+
+    def version(self, number: int) -> Version:
+        """A version by number. Raises NotFoundError."""
+        ...
+
+    def by_arn(self, arn: str) -> Version:
+        """A version by ARN. Raises NotFoundError; InvalidEventError for a package of another group."""
+        ...
+
+    def decide(self, version: Version, approval: Approval, reason: str) -> None:
+        """Set the approval state."""
+        ...
+
+
+class Hosting(Protocol):
+    """SageMaker's models, endpoint configurations and the endpoint."""
+
+    def deploy(self, version: Version) -> Literal["created", "updated", "unchanged"]:
+        """Bring the endpoint to that version. Raises TransientError while it is still changing."""
+        ...
+
+
+class Humans(Protocol):
+    """The alerts topic."""
+
+    def tell(self, subject: str, message: str) -> None:
+        """Publish a message for people; at most 100 characters of ASCII in the subject (SNS)."""
+        ...

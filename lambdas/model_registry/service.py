@@ -1,0 +1,117 @@
+"""Decisions about model versions. Every operation may be repeated and ends in the same state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_shared.clock import Clock
+from lambda_shared.errors import ConflictError
+from lambda_shared.events.models import ModelDeployed, ModelEvaluationPassed
+from lambda_shared.events.publisher import Publisher, deterministic_event_id
+from lambda_shared.metrics import Meter
+from model_registry.ports import Hosting, Humans, Packages, Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """ModelRegistry over its ports."""
+
+    packages: Packages
+    hosting: Hosting
+    humans: Humans
+    publisher: Publisher
+    meter: Meter
+    clock: Clock
+    endpoint_name: str
+    auto_approve: bool
+    auto_deploy: bool
+
+    def passed(self, event: ModelEvaluationPassed) -> dict[str, Any]:
+        """Both evaluations passed: approve, or ask a human."""
+        version = self.packages.by_arn(event.model_package_arn)
+        figures = f"accuracy {event.accuracy:.4f}, threshold {event.threshold:.4f}"
+        if version.approval == "Rejected":
+            return _answer(version, "already-rejected")  # a person's decision stands above a late event
+        if not self.auto_approve:
+            self.humans.tell(
+                f"Model version {version.number} waits for approval",
+                f"Version {version.number} passed the pipeline's and the independent evaluation ({figures}). "
+                f"An administrator approves or rejects it: POST /models/{version.number}/approval.",
+            )
+            return _answer(version, "waiting-for-approval")
+        return self.approve(version.number, f"passed both evaluations ({figures})", "automatic")
+
+    def approve(self, number: int, reason: str, actor: str) -> dict[str, Any]:
+        """Approve a version; serve it if the stack does so by itself."""
+        version = self.packages.version(number)
+        if version.approval != "Approved":
+            self.packages.decide(version, "Approved", f"{actor}: {reason}")
+        if self.auto_deploy:
+            return self._deploy(version, "approved-and-deployed")
+        self.humans.tell(f"Model version {number} approved", f"Version {number} is approved and not deployed.")
+        return _answer(version, "approved")
+
+    def reject(self, number: int, reason: str, actor: str) -> dict[str, Any]:
+        """Reject a version. What the endpoint serves does not change by itself: that needs a rollback."""
+        version = self.packages.version(number)
+        if version.approval != "Rejected":
+            self.packages.decide(version, "Rejected", f"{actor}: {reason}")
+            self.humans.tell(f"Model version {number} rejected", f"Version {number} was rejected.")
+        return _answer(version, "rejected")
+
+    def deploy(self, number: int) -> dict[str, Any]:
+        """Serve an approved version.
+
+        Raises:
+            ConflictError: the version is not approved.
+        """
+        version = self.packages.version(number)
+        if version.approval != "Approved":
+            raise ConflictError("NOT_APPROVED", f"version {number} is not approved")
+        return self._deploy(version, "deployed")
+
+    def rollback(self, number: int, reason: str, actor: str) -> dict[str, Any]:
+        """Serve an earlier version again, in one command.
+
+        Raises:
+            ConflictError: the version was never approved.
+        """
+        version = self.packages.version(number)
+        if version.approval != "Approved":
+            raise ConflictError("NOT_APPROVED", f"version {number} was never approved, so nobody vouches for it")
+        self.packages.decide(version, "Approved", f"{actor}: rollback, {reason}")
+        return self._deploy(version, "rolled-back")
+
+    def notify_rejected(self, accuracy: float, threshold: float, execution: str) -> dict[str, str]:
+        """The pipeline's gate refused a model; the pipeline's Lambda step reads `status`."""
+        self.humans.tell(
+            "Training run below the accuracy threshold",
+            f"Accuracy {accuracy:.4f} is below {threshold:.4f}; nothing was registered. Execution: {execution}",
+        )
+        return {"status": "notified"}
+
+    def _deploy(self, version: Version, decision: str) -> dict[str, Any]:
+        change = self.hosting.deploy(version)
+        if change != "unchanged":
+            self.meter.count("ModelDeployed")
+            waited = (self.clock.now() - version.created_at).total_seconds()
+            self.meter.count("TimeToDeploy", max(waited, 0.0), "Seconds")
+            self.humans.tell(
+                f"Model version {version.number} deployed",
+                f"Endpoint {self.endpoint_name} is moving to version {version.number} ({decision}).",
+            )
+        self._publish(version)
+        return {**_answer(version, decision), "endpoint": self.endpoint_name, "change": change}
+
+    def _publish(self, version: Version) -> None:
+        """Also when nothing changed: the first attempt may have died before its event; consumers drop repeats by id."""
+        event = ModelDeployed(
+            model_package_arn=version.arn, model_version=version.number, endpoint_name=self.endpoint_name
+        )
+        day = self.clock.now().date().isoformat()
+        self.publisher.publish(event, deterministic_event_id("ModelDeployed", version.arn, self.endpoint_name, day))
+
+
+def _answer(version: Version, decision: str) -> dict[str, Any]:
+    return {"status": decision, "decision": decision, "model_version": version.number, "model_package_arn": version.arn}

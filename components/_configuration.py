@@ -50,6 +50,7 @@ _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:[A-Za-z0-9+=,.@_/*-]{
 _ORIGIN = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?")
 _SCHEDULE = re.compile(r"rate\(\d+ (minute|hour|day)s?\)|cron\([^()]+\)")
 _URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[\w./-]*)?")
+_S3 = re.compile(r"s3://[a-z0-9.-]{3,63}/.+")
 _IMAGE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})")
 _INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
@@ -74,6 +75,7 @@ Email = Annotated[str, _written_as(_EMAIL, "be an e-mail address")]
 PrincipalArn = Annotated[str, _written_as(_PRINCIPAL, "be the ARN of a role or user of an account")]
 Origin = Annotated[str, _written_as(_ORIGIN, "be an https origin such as https://viewer.example.org, no path, no star")]
 Schedule = Annotated[str, _written_as(_SCHEDULE, "be a schedule such as rate(5 minutes) or cron(0 3 * * ? *)")]
+S3Uri = Annotated[str, _written_as(_S3, "be an S3 address such as s3://bucket/key")]
 HttpsUrl = Annotated[str, _written_as(_URL, "be an https address")]
 ImageUri = Annotated[str, _written_as(_IMAGE, "be a container image with its tag or digest")]
 InstanceType = Annotated[str, _written_as(_INSTANCE, "be a SageMaker instance type such as ml.m5.xlarge")]
@@ -232,7 +234,7 @@ class TrainingSettings(Group):
     accuracy_threshold: float = Field(default=0.85, ge=0, le=1)
     seed: int = Field(default=20_260_101, ge=0, le=2**31 - 1)
     min_new_labels: int = Field(default=100, ge=1, le=1_000_000)
-    weights_uri: str | None = Field(default=None, pattern=r"^s3://[a-z0-9.-]{3,63}/.+$")
+    weights_uri: S3Uri | None = None
     training_instance_type: InstanceType = "ml.g4dn.xlarge"
     processing_instance_type: InstanceType = "ml.m5.2xlarge"
     volume_size_gb: int = Field(default=100, ge=1, le=16_384)
@@ -279,9 +281,10 @@ class ApiSettings(Group):
 
 
 class MonitoringSettings(Group):
-    """Whom alarms reach and when they ring."""
+    """Whom alarms reach and when they ring; `alertsInbox` also keeps every alert in a queue for who has no mail."""
 
     alert_emails: tuple[Email, ...] = ()
+    alerts_inbox: bool = False
     dashboards: bool = True
     health_schedule: Schedule = "rate(5 minutes)"
     reconcile_schedule: Schedule = "cron(0 3 * * ? *)"

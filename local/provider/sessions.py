@@ -22,7 +22,9 @@ class Session:
 
 def configure(settings: dict[str, Any]) -> Session:
     """Session of the provider settings; nested settings arrive as JSON text."""
-    values = {k: json.loads(v) if isinstance(v, str) and v[:1] in ("{", "[") else v for k, v in settings.items()}
+    values: dict[str, Any] = {
+        k: json.loads(v) if isinstance(v, str) and v[:1] in ("{", "[") else v for k, v in settings.items()
+    }
     keys = {boto: values[own] for own, boto in KEYS if values.get(own)}
     region = values.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return Session(connect(region, **keys), (values.get("defaultTags") or {}).get("tags") or {})

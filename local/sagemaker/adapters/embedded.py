@@ -97,7 +97,7 @@ class EmbeddedCloud:
             named = SERVICE_PRINCIPAL in ([services] if isinstance(services, str) else services)
             actions = statement.get("Action", [])
             actions = [actions] if isinstance(actions, str) else actions
-            matches = iam_evaluator._action_matches("sts:AssumeRole", actions)
+            matches = iam_evaluator._action_matches("sts:AssumeRole", actions, [])
             if named and matches and iam_evaluator._conditions_met(statement.get("Condition", {}), context):
                 if statement.get("Effect") == "Deny":
                     return False

@@ -143,6 +143,10 @@ class World:
         listed = self.sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
         return {step["StepName"]: step for step in listed}
 
+    def reasons(self, arn: str) -> dict[str, str]:
+        """Why steps failed, by name."""
+        return {name: step["FailureReason"] for name, step in self.steps(arn).items() if "FailureReason" in step}
+
     def processing(
         self, name: str, script: str, *, arguments: list[Any] | None = None, role: Any = None, **more: Any
     ) -> dict[str, Any]:

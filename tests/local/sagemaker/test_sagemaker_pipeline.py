@@ -16,7 +16,7 @@ def test_a_good_model_is_trained_and_registered(
     pipeline = world.create(training_steps, training_parameters)
     arn = world.start(Epochs="5")
 
-    assert world.finish(arn)["PipelineExecutionStatus"] == "Succeeded", world.steps(arn)
+    assert world.finish(arn)["PipelineExecutionStatus"] == "Succeeded", world.reasons(arn)
 
     steps = world.steps(arn)
     assert {name: step["StepStatus"] for name, step in steps.items()} == dict.fromkeys(

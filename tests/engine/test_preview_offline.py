@@ -42,7 +42,7 @@ def test_a_mutant_program_is_refused_by_the_pack(mutant: str, rules: set[str], t
     ("setting", "key"),
     [
         ("training.accuracyThreshold=2.0", "training.accuracyThreshold"),
-        ("network.cidrBlock=10.9.0.0/16", "network"),
+        ("network.vpcCidr=10.9.0.0/16", "network"),
         ("storage.unheardOf=1", "storage.unheardOf"),
     ],
     ids=["threshold", "subnets-outside-the-vpc", "unknown-key"],

@@ -9,6 +9,7 @@ from lambda_shared.tracking import condition_failed
 from pipeline_trigger.ports import TrainingRun
 
 LOCK_KEY = "#lock"  # sorts before every time, so that it never looks like the newest run
+LONG_AGO = "0000"  # an expiry that every clock has passed
 RUNNING = frozenset({"Executing", "Stopping"})
 
 
@@ -38,12 +39,13 @@ class DynamoTrainingRuns:
     def unlock(self, owner: str) -> None:
         """Give the lock back; nothing happens if somebody else has taken over."""
         try:
-            with aws_errors("DeleteItem"):
-                self._table.delete_item(
+            with aws_errors("UpdateItem"):
+                self._table.update_item(
                     Key={"pipeline_name": self._pipeline, "created_at": LOCK_KEY},
+                    UpdateExpression="SET expires_at = :past",
                     ConditionExpression="#owner = :owner",
                     ExpressionAttributeNames={"#owner": "owner"},
-                    ExpressionAttributeValues={":owner": owner},
+                    ExpressionAttributeValues={":owner": owner, ":past": LONG_AGO},
                 )
         except Exception as error:
             if not condition_failed(error):

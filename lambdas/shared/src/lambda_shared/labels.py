@@ -103,9 +103,12 @@ class DynamoLabelsTable:
 
     def get(self, study_key: str, version: int) -> Label | None:
         """One version, read consistently."""
-        with aws_errors("GetItem"):
-            item = self._table.get_item(Key={"study_key": study_key, "version": version}, ConsistentRead=True)
-        return Label.from_item(item["Item"]) if item.get("Item") else None
+        request: dict[str, Any] = {
+            "KeyConditionExpression": "study_key = :key AND version = :version",
+            "ExpressionAttributeValues": {":key": study_key, ":version": version},
+            "ConsistentRead": True,
+        }
+        return next(self._pages(request), None)
 
     def verified_since(self, created_after: str) -> Iterator[Label]:
         """Verified labels created after a time ("" = all), oldest first (index, eventually consistent)."""

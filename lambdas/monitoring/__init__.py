@@ -1,0 +1,1 @@
+"""Monitoring: is everything well, and is every image that was acknowledged accounted for?"""

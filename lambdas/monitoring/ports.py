@@ -1,0 +1,70 @@
+"""What Monitoring needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """An object below upload/: what ingestion needs to know of it. size in bytes."""
+
+    key: str
+    etag: str
+    size: int
+    received_at: datetime
+
+
+class Uploads(Protocol):
+    """The durable record of what was received."""
+
+    def listing(self) -> Iterator[Upload]:
+        """Every current object below upload/."""
+        ...
+
+    def stored_bytes(self) -> int:
+        """Bytes of all current objects in the bucket."""
+        ...
+
+
+class Workflow(Protocol):
+    """The ingestion state machine and the import queue behind it."""
+
+    def start(self, uploads: list[Upload], name: str) -> bool:
+        """Drive uploads again under an execution name; False when that execution exists already."""
+        ...
+
+    def queue_import(self, study_key: str, enqueued_at: str) -> None:
+        """Ask again for a study's import."""
+        ...
+
+
+class Probes(Protocol):
+    """One question to each part of the platform; each raises when the part does not answer well."""
+
+    def data_store(self) -> None:
+        """The HealthImaging data store is ACTIVE."""
+        ...
+
+    def tracking_table(self) -> None:
+        """The tracking table answers."""
+        ...
+
+    def state_machine(self) -> None:
+        """The ingestion state machine is ACTIVE."""
+        ...
+
+    def import_queue(self) -> None:
+        """The import queue answers."""
+        ...
+
+    def retrieval_milliseconds(self) -> float | None:
+        """How long one image frame takes from the data store; None while the store holds none."""
+        ...
+
+    def last_audit_delivery(self) -> datetime | None:
+        """When CloudTrail last delivered a log file; None when the account has no trail of ours."""
+        ...

@@ -30,7 +30,7 @@ def _allows(values: Values) -> Iterator[Values]:
 
 def _is_boundary(values: Values) -> bool:
     # a boundary limits and grants nothing: it names services broadly, beside its Deny statements
-    return at(values, "tags.purpose") == "permissions-boundary"
+    return at(values, "tags.component") == "boundary"
 
 
 def _no_admin(values: Values) -> Iterator[str]:

@@ -58,11 +58,16 @@ def probe(stack, out):
         functions.delete_function(FunctionName=name)
 
 
+def function_names(out: dict) -> dict[str, str]:
+    """Role -> physical name of the function, from the stack's outputs."""
+    return {k.removesuffix("_function").replace("_", "-"): v for k, v in out.items() if k.endswith("_function")}
+
+
 def forbidden(out: dict) -> list[tuple[str, str, str, dict]]:
     """(function, service, operation, arguments) that the role of the function has no business with."""
     phi, research, models = out["training_data_bucket"], out["preprocessed_bucket"], out["model_artifacts_bucket"]
     tracking, labels = out["tracking_table"], out["labels_table"]
-    names = out["function_names"]
+    names = function_names(out)
     return [
         (names["image-ingestion"], "s3", "get_object", {"Bucket": models, "Key": "x"}),
         (names["image-ingestion"], "s3", "delete_object", {"Bucket": phi, "Key": "upload/x.dcm"}),
@@ -109,7 +114,7 @@ def test_each_function_is_refused_what_it_has_no_right_to(probe, out: dict) -> N
 
 def test_the_same_probe_is_let_through_where_the_role_has_the_right(probe, out: dict) -> None:
     """Else the refusals above could come from anything."""
-    names = out["function_names"]
+    names = function_names(out)
     key = {"TableName": out["tracking_table"], "Key": {"object_id": {"S": "none"}}}
     assert probe(names["image-ingestion"], "dynamodb", "get_item", **key) == "allowed"
     assert (

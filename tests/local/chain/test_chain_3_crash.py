@@ -65,7 +65,7 @@ def _states(cloud: Cloud, out: dict, keys: set[str]) -> Counter:
 
 def _reconcile(cloud: Cloud, out: dict) -> dict:
     answer = cloud.client("lambda").invoke(
-        FunctionName=out["function_names"]["monitoring"],
+        FunctionName=out["monitoring_function"],
         Payload=json.dumps({"operation": "reconcile", "grace_seconds": 0}).encode(),
     )
     payload = json.loads(answer["Payload"].read())

@@ -62,7 +62,7 @@ def foundation_exports(base: assembly.Foundation) -> dict[str, pulumi.Output[str
         "model_artifacts_bucket": base.buckets.model_artifacts_name,
         "logs_bucket": base.buckets.logs_name,
         "audit_bucket": base.buckets.audit_name,
-        "image_tracking_table": base.tables.image_tracking_name,
+        "tracking_table": base.tables.image_tracking_name,
         "labels_table": base.tables.labels_name,
         "metrics_table": base.tables.metrics_name,
         "training_runs_table": base.tables.training_runs_name,

@@ -127,7 +127,7 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
         PlatformTablesArgs(
             context=context,
             key_arn=keys.tracking_arn,
-            deletion_protection=settings.storage.table_deletion_protection,
+            deletion_protection=settings.storage.deletion_protection,
         ),
     )
     images = HealthImagingStore(
@@ -292,7 +292,7 @@ def api_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) -> 
         size=size_of(settings.functions, "radiologist_api"),
         api_layer=base.layers.api_arn,
         audit_retention_days=settings.monitoring.audit_retention_days,
-        deletion_protection=settings.storage.table_deletion_protection,
+        deletion_protection=settings.storage.deletion_protection,
     )
 
 

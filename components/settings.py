@@ -138,7 +138,6 @@ _DEMANDS = {
     "ip_v4_network": "an IPv4 network such as 10.0.0.0/16, with no host bits set",
     "model_type": "a group of keys",
     "dict_type": "a group of keys",
-    "string_pattern_mismatch": "written as the documentation of the key shows",
 }
 """What pydantic's own messages say in the words of its models rather than of the YAML file."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
 PREAMBLE_BYTES: Final = 128
+_EXECUTABLE: Final = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa")
 TRANSFER_SYNTAX_UID: Final = 0x00020010
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 _NO_OBJECT_SYNTAX: Final = ("JPIP", "SMPTE", "Papyrus", "MIME", "XML")
@@ -129,7 +130,7 @@ def read(data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS) -> ParsedIma
     """Check the structure of a Part 10 object and find its elements.
 
     Raises:
-        ImageRejected: EMPTY, TOO_LARGE, NOT_DICOM, TRUNCATED, MALFORMED, MISSING_ATTRIBUTE,
+        ImageRejected: EMPTY, TOO_LARGE, NOT_DICOM, EXECUTABLE_PREAMBLE, TRUNCATED, MALFORMED, MISSING_ATTRIBUTE,
             UNSUPPORTED_TRANSFER_SYNTAX, INFLATE_LIMIT, NESTING_LIMIT or ELEMENT_LIMIT.
     """
     view = memoryview(data)
@@ -166,6 +167,9 @@ def _check_envelope(view: memoryview, limits: Limits) -> None:
     if bytes(view[PREAMBLE_BYTES : PREAMBLE_BYTES + 4]) != b"DICM":
         sentence = "the prefix DICM is not at byte 128"
         raise ImageRejected(ReasonCode.NOT_DICOM, "", "PS3.10 7.1", sentence)
+    if bytes(view[:4]).startswith(_EXECUTABLE):
+        sentence = "the preamble makes the object an executable file as well"
+        raise ImageRejected(ReasonCode.EXECUTABLE_PREAMBLE, "", "PS3.10 7.5, CVE-2019-11687", sentence)
 
 
 def _file_meta(view: memoryview, limits: Limits) -> tuple[list[Element], int]:

@@ -42,6 +42,7 @@ def start(context: Context, executor: Executor, request: Mapping[str, Any]) -> d
         record = context.store.put(KIND, *_new(context, pipeline, request))
         context.store.update(pipelines.KIND, pipeline["PipelineName"], LastRunTime=record["CreationTime"])
     events.execution_changed(context, record, "Executing")
+    progress.count_execution(context, record)
     executor.start(record)
     return {"PipelineExecutionArn": record["PipelineExecutionArn"]}
 

@@ -10,6 +10,7 @@ from local.sagemaker.definition.model import Step
 from local.sagemaker.state import Record
 
 EXECUTION, STEP = "Execution", "Step"
+METRICS = "AWS/Sagemaker/ModelBuildingPipeline"  # the service's own spelling
 FINAL = ("Succeeded", "Failed", "Stopped")
 INTERRUPTED = (
     "InternalServerError: the embedded AWS process ended while this was running; start the pipeline execution again"
@@ -35,7 +36,19 @@ def move_execution(context: Context, arn: str, status: str, reason: str | None =
             LastModifiedTime=context.clock.now(),
         )
     events.execution_changed(context, record, previous)
+    count_execution(context, record)
     return record
+
+
+def count_execution(context: Context, execution: Record) -> None:
+    """The service's metrics: ExecutionStarted, -Succeeded, -Failed, -Stopped, and ExecutionDuration in milliseconds."""
+    status = execution["PipelineExecutionStatus"]
+    values = [("ExecutionStarted" if status == "Executing" else f"Execution{status}", 1.0, "Count")]
+    if status in FINAL:
+        seconds = execution["LastModifiedTime"] - execution["CreationTime"]
+        values.append(("ExecutionDuration", 1000 * seconds, "Milliseconds"))
+    if status != "Stopping":
+        context.cloud.put_metrics(METRICS, values, {"PipelineName": execution["PipelineName"]})
 
 
 def begin_step(context: Context, execution: Record, step: Step) -> Record:

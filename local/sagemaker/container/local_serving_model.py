@@ -105,6 +105,7 @@ class Application:
 
     def __init__(self, folder: Path, port: int, environment: Any) -> None:
         self._port = port
+        sys.path[:0] = [str(folder / "code"), str(folder / "code" / "lib")]
         bundles = sorted(folder.glob("**/saved_model.pb"))
         found = {_name(folder, path): path.parent for path in bundles if path.parent.name.isdigit()}
         if not found:
@@ -194,7 +195,6 @@ def _load_script(code: Path) -> Any:
     path = code / "inference.py"
     if not path.is_file():
         return None
-    sys.path[:0] = [str(code), str(code / "lib")]
     specification = importlib.util.spec_from_file_location("inference", path)
     if specification is None or specification.loader is None:
         sys.exit("code/inference.py cannot be loaded")

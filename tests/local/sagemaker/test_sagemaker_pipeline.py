@@ -11,7 +11,7 @@ STEP = "SageMaker Model Building Pipeline Execution Step Status Change"
 
 
 def test_a_good_model_is_trained_and_registered(
-    world: Any, training_steps: Any, training_parameters: Any, event_queue: Any, aws: Any, eventually: Any
+    world: Any, training_steps: Any, training_parameters: Any, event_queue: Any, eventually: Any
 ) -> None:
     pipeline = world.create(training_steps, training_parameters)
     arn = world.start(Epochs="5")
@@ -49,7 +49,7 @@ def test_a_good_model_is_trained_and_registered(
         e["detail"]["ModelApprovalStatus"] for e in events if e["detail-type"].endswith("Package State Change")
     ] == ["PendingManualApproval"]
 
-    logs = aws("logs")
+    logs = world.aws("logs")
     name = steps["Preprocess"]["Metadata"]["ProcessingJob"]["Arn"].split("/")[1]
     stream = logs.describe_log_streams(logGroupName="/aws/sagemaker/ProcessingJobs", logStreamNamePrefix=name)
     stream_name = stream["logStreams"][0]["logStreamName"]

@@ -89,6 +89,7 @@ class UserGroup(Object):
     create_op, read_op, update_op, delete_op = "create_group", "get_group", "update_group", "delete_group"
     keys = {"UserPoolId": "{userPoolId}", "GroupName": "{name}"}
     id_at, body_at, rename = "{userPoolId}/{name}", "Group", {"name": "GroupName"}
+    note = "the embedded AWS has no UpdateGroup: a changed group fails there"
 
 
 class UserPoolDomain(Object):

@@ -84,10 +84,16 @@ class SecurityGroup(Ec2):
             live = body.get(api) or []
             if flat(rules) == flat(live):
                 continue
-            if live:
-                self.call(aws, revoke, GroupId=id, IpPermissions=live)
+            if live:  # by id: permissions read back carry the account and would match nothing
+                self.call(aws, revoke, GroupId=id, SecurityGroupRuleIds=self.rule_ids(aws, id, side == "egress"))
             if rules:
                 self.call(aws, authorize, GroupId=id, IpPermissions=rules)
+
+    def rule_ids(self, aws: Aws, id: str, egress: bool) -> list[str]:
+        """Ids of the live rules of one side."""
+        filters = [{"Name": "group-id", "Values": [id]}]
+        rules = self.call(aws, "describe_security_group_rules", Filters=filters)["SecurityGroupRules"]
+        return [rule["SecurityGroupRuleId"] for rule in rules if rule["IsEgress"] == egress]
 
     def refine(self, aws: Aws, id: str, body: Values, found: Values, known: Values) -> None:
         for side, api, *_ in self.sides:
@@ -192,6 +198,8 @@ class Rule(Ec2):
         live = rules[0]
         live["ReferencedSecurityGroupId"] = (live.get("ReferencedGroupInfo") or {}).get("GroupId")
         names = {"securityGroupId": "GroupId"}
+        if known.get("prefixListId") and not live.get("PrefixListId"):  # the embedded AWS lists neither of the two
+            live |= {"PrefixListId": known["prefixListId"], "Description": known.get("description")}
         keys = [k for k in (*self.replaces.split(), "description") if k in known]
         found = {k: live.get(names.get(k, k[0].upper() + k[1:])) for k in keys}
         for output, place in self.outputs.items():

@@ -103,7 +103,7 @@ def rows(names: WatchedNames, bounds: Bounds) -> list[AlarmRow]:
             meaning="Reading image sets is slow (p99): look at the data store and at throttling.",
             threshold=bounds.retrieval_p99_milliseconds,
             unit="milliseconds",
-            metrics={"latency": platform_metric("RetrievalP99Milliseconds", statistic="Maximum")},
+            metrics={"latency": platform_metric("RetrievalLatency", statistic="p99")},
             periods=3,
         ),
         AlarmRow(

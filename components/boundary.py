@@ -64,6 +64,7 @@ def boundary_document(context: Context) -> str:
                 *_verbs("logs", "CreateLogDelivery", "CreateLogGroup", "CreateLogStream", "DeleteLogDelivery"),
                 *_verbs("logs", "Describe*", "Get*", "List*", "PutLogEvents", "PutResourcePolicy", "UpdateLogDelivery"),
                 *_verbs("cloudwatch", "Describe*", "Get*", "List*", "PutMetricData"),
+                *_verbs("cloudtrail", "DescribeTrails", "GetTrailStatus"),  # how old is the newest audit record?
                 *_verbs("xray", "Get*", "PutTelemetryRecords", "PutTraceSegments"),
                 *_verbs("secretsmanager", "DescribeSecret", "GetSecretValue"),
                 *_verbs("ecr", "BatchCheckLayerAvailability", "BatchGetImage", "GetAuthorizationToken"),

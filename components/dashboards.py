@@ -18,6 +18,8 @@ Body = dict[str, Any]
 COLUMNS: Final = 24
 WIDTH: Final = 8
 HEIGHT: Final = 6
+VARIANT: Final = "primary"
+"""Name that the registry gives the one production variant (contract test)."""
 ROLES: Final = ("healthimaging", "training", "mlops")
 
 
@@ -46,8 +48,8 @@ def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
         Chart(
             title="Retrieval latency: average and p99 (ms)",
             metrics=[
-                platform_metric("RetrievalP99Milliseconds", statistic="Average"),
-                platform_metric("RetrievalP99Milliseconds", statistic="Maximum"),
+                platform_metric("RetrievalLatency", statistic="Average"),
+                platform_metric("RetrievalLatency", statistic="p99"),
             ],
         ),
         Chart(title="Calls to the data store", metrics=[calls]),
@@ -75,8 +77,8 @@ def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
             metrics=[platform_metric("StorageBytes", statistic="Maximum", period_seconds=DAY)],
         ),
         Chart(
-            title="Received and stored as imported: PHI zone (bytes)",
-            metrics=[_bucket_size(names.buckets["training-data"])],
+            title="Imported, and the PHI zone as a whole (bytes)",
+            metrics=[platform_metric("ImportedBytes"), _bucket_size(names.buckets["training-data"])],
         ),
         Chart(
             title="Connections to the API (concurrent calls)",
@@ -119,13 +121,16 @@ def _training(names: WatchedNames) -> list[Chart]:
                 for name in ("CPUUtilization", "GPUUtilization", "GPUMemoryUtilization")
             ],
         ),
-        Chart(title="Trainings started by new labels", metrics=[platform_metric("TrainingStarted")]),
+        Chart(
+            title="Labels waiting for a training, trainings started",
+            metrics=[platform_metric("LabelsWaiting", statistic="Maximum"), platform_metric("TrainingStarted")],
+        ),
     ]
 
 
 def _mlops(names: WatchedNames, endpoint: str) -> list[Chart]:
     """From data to served model: quality, decisions, volume, use."""
-    serving = {"EndpointName": endpoint, "VariantName": "AllTraffic"}
+    serving = {"EndpointName": endpoint, "VariantName": VARIANT}
     return [
         Chart(
             title="Data quality: accepted, quarantined, refused by de-identification",
@@ -137,6 +142,14 @@ def _mlops(names: WatchedNames, endpoint: str) -> list[Chart]:
         Chart(
             title="Models: trained, deployed",
             metrics=[platform_metric("TrainingStarted"), platform_metric("ModelDeployed")],
+        ),
+        Chart(
+            title="Time from approval to service (s)",
+            metrics=[platform_metric("TimeToDeploy", statistic="Average")],
+        ),
+        Chart(
+            title="Drift between the two evaluations of a model",
+            metrics=[platform_metric("EvaluationDisagreement", statistic="Maximum")],
         ),
         Chart(
             title="Data volume: research zone and models (bytes)",

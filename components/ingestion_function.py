@@ -89,7 +89,7 @@ def _storage_statements(context: Context, keys: KeyArns, stores: IngestionStores
     return [
         Statement(
             sid="ReadReceivedObjects",
-            actions=["s3:GetObject"],
+            actions=["s3:GetObject", "s3:GetObjectVersion"],  # an overwritten upload is judged by its own version
             resources=[pulumi.Output.concat(phi_zone, f"/{prefix}/*") for prefix in _READ_PREFIXES],
         ),
         Statement(
@@ -98,10 +98,9 @@ def _storage_statements(context: Context, keys: KeyArns, stores: IngestionStores
             resources=[pulumi.Output.concat(phi_zone, f"/{prefix}/*") for prefix in ("quarantine", "validated")],
         ),
         Statement(
-            sid="ListOwnPrefixes",
-            actions=["s3:ListBucket"],
+            sid="FindVersionsAndAbsence",  # without ListBucket, S3 says 403 and not 404 for an object that is not there
+            actions=["s3:ListBucket", "s3:ListBucketVersions"],
             resources=[phi_zone],
-            conditions={"StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in _READ_PREFIXES]}},
         ),
         Statement(
             sid="WriteDeidentifiedObjects",

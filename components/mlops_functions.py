@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import event_patterns
+from components._base import Context
 from components._configuration import FunctionsSettings, RegistrySettings
 from components._iam import Statement
 from components._research_access import ResearchZone, bucket_arns, objects
@@ -93,7 +94,7 @@ def trigger_plan(workload: Workload, place: MlopsSurroundings, size: FunctionSiz
             use_key(context, "UseTableKeys", "dynamodb", [keys.tracking], write=False),
             Statement(
                 sid="FreezeSnapshots",
-                actions=["s3:GetObject", "s3:PutObject"],
+                actions=["s3:PutObject"],
                 resources=objects(context, place.zone.preprocessed, "snapshots"),
             ),
             use_key(context, "UseResearchKey", "s3", [keys.research], write=True),
@@ -145,14 +146,14 @@ def evaluation_plan(
                 ],
             ),
             Statement(
-                sid="ListRuns",
+                sid="NoticeAbsence",  # without ListBucket, S3 says 403 and not 404 for an artifact that is not there
                 actions=["s3:ListBucket"],
-                resources=bucket_arns(context, place.zone.preprocessed),
+                resources=bucket_arns(context, place.zone.preprocessed, place.zone.model_artifacts),
             ),
             use_key(context, "UseBucketKeys", "s3", [keys.research, keys.models], write=False),
             Statement(
                 sid="RecordMetrics",
-                actions=["dynamodb:PutItem", "dynamodb:Query"],
+                actions=["dynamodb:PutItem"],
                 resources=[place.tables.metrics.arn],
             ),
             once_only(place.tables.idempotency),
@@ -163,9 +164,9 @@ def evaluation_plan(
                 resources=[context.naming.arn("sagemaker", f"model-package/{group}/*")],
             ),
             Statement(
-                sid="FindModelVersions",  # ListModelPackages has no resource-level right
-                actions=["sagemaker:ListModelPackages"],
-                resources=["*"],
+                sid="FindModelOfRun",
+                actions=["sagemaker:ListPipelineExecutionSteps"],
+                resources=[f"{pipeline_arn(context)}/execution/*"],
             ),
             put_events(place.bus_arn, event_patterns.EVALUATION_SOURCE),
         ],
@@ -204,7 +205,7 @@ def registry_plan(
             "ENDPOINT_KMS_KEY_ARN": keys.models,
         },
         statements=[
-            *_version_statements(workload, place, group),
+            *_version_statements(context, group),
             *_endpoint_statements(workload, group, model_role_arn),
             Statement(sid="TellPeople", actions=["sns:Publish"], resources=[place.topic_arn]),
             use_key(context, "UseTopicKey", "sns", [keys.events], write=True),
@@ -214,8 +215,7 @@ def registry_plan(
     )
 
 
-def _version_statements(workload: Workload, place: MlopsSurroundings, group: str) -> list[Statement]:
-    context = workload.context
+def _version_statements(context: Context, group: str) -> list[Statement]:
     return [
         Statement(
             sid="DecideModelVersions",
@@ -227,12 +227,6 @@ def _version_statements(workload: Workload, place: MlopsSurroundings, group: str
             actions=["sagemaker:ListModelPackages"],
             resources=["*"],
         ),
-        Statement(
-            sid="ReadMetrics",
-            actions=["dynamodb:Query"],
-            resources=[place.tables.metrics.arn],
-        ),
-        use_key(context, "UseTableKeys", "dynamodb", [workload.keys.tracking], write=False),
     ]
 
 
@@ -244,7 +238,6 @@ def _endpoint_statements(workload: Workload, group: str, model_role_arn: pulumi.
         Statement(
             sid="ServeModels",
             actions=[
-                "sagemaker:AddTags",
                 "sagemaker:CreateEndpoint",
                 "sagemaker:CreateEndpointConfig",
                 "sagemaker:CreateModel",

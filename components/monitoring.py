@@ -133,7 +133,8 @@ class Monitoring(PlatformComponent):
             namespace=watched.namespace if watched else None,
             metric_name=watched.name if watched else None,
             dimensions=dict(watched.dimensions) if watched and watched.dimensions else None,
-            statistic=watched.statistic if watched else None,
+            statistic=watched.statistic if watched and not _is_percentile(watched.statistic) else None,
+            extended_statistic=watched.statistic if watched and _is_percentile(watched.statistic) else None,
             period=watched.period_seconds if watched else None,
             metric_queries=None if watched else _queries(row),
             actions_enabled=True,
@@ -170,6 +171,11 @@ def _bounds(settings: MonitoringSettings, accuracy: float) -> Bounds:
         storage_gb=settings.storage_budget_gb,
         audit_lag_minutes=settings.audit_lag_minutes,
     )
+
+
+def _is_percentile(statistic: str) -> bool:
+    """CloudWatch takes percentiles by another field than Sum, Average, Minimum and Maximum."""
+    return statistic.startswith("p")
 
 
 def _queries(row: AlarmRow) -> list[aws.cloudwatch.MetricAlarmMetricQueryArgs]:

@@ -68,18 +68,38 @@ def plan(workload: Workload, stores: MonitoringStores, size: FunctionSize) -> Fu
             ),
             use_key(context, "UseTableKey", "dynamodb", [keys.tracking], write=False),
             Statement(
-                sid="DriveAgain",
-                actions=["states:StartExecution"],
+                sid="CheckAndDriveAgain",
+                actions=["states:DescribeStateMachine", "states:StartExecution"],
                 resources=[stores.state_machine_arn],
             ),
-            Statement(sid="QueueImportAgain", actions=["sqs:SendMessage"], resources=[stores.import_queue_arn]),
+            Statement(
+                sid="CheckAndQueueAgain",
+                actions=["sqs:GetQueueAttributes", "sqs:SendMessage"],
+                resources=[stores.import_queue_arn],
+            ),
             use_key(context, "UseQueueKey", "sqs", [keys.events], write=True),
             Statement(
-                sid="AskDataStore",
-                actions=["medical-imaging:GetDatastore"],
-                resources=[stores.datastore_arn],
+                sid="AskDataStore",  # one frame is read to time the retrieval; it is thrown away unseen
+                actions=[
+                    "medical-imaging:GetDatastore",
+                    "medical-imaging:GetImageFrame",
+                    "medical-imaging:GetImageSetMetadata",
+                    "medical-imaging:SearchImageSets",
+                ],
+                resources=[stores.datastore_arn, pulumi.Output.concat(stores.datastore_arn, "/imageset/*")],
+            ),
+            use_key(context, "ReadThroughDataStore", "medical-imaging", [keys.imaging], write=False),
+            Statement(
+                sid="FindTrails",  # DescribeTrails lists; it has no resource-level right
+                actions=["cloudtrail:DescribeTrails"],
+                resources=["*"],
+            ),
+            Statement(
+                sid="MeasureAuditLag",
+                actions=["cloudtrail:GetTrailStatus"],
+                resources=[context.naming.arn("cloudtrail", f"trail/{context.naming.name('*')}")],
             ),
             put_events(stores.bus_arn, event_patterns.MONITORING_SOURCE),
         ],
-        data_class="operations",
+        data_class="phi",
     )

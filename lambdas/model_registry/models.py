@@ -25,7 +25,7 @@ class VersionCommand(BaseModel):
 
     operation: Literal["approve", "reject", "rollback", "deploy"]
     version: int = Field(ge=1)
-    reason: str = Field(default="no reason given", max_length=500)
+    reason: str = Field(default="no reason given", max_length=1000)
     actor: str = Field(default="operator", max_length=128)
 
 

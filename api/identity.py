@@ -1,0 +1,60 @@
+"""Who asks: the claims that API Gateway's Cognito authorizer verified. The API trusts no header of the caller."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Request
+
+Group = Literal["radiologist", "admin"]
+
+
+class NotSignedInError(Exception):
+    """No verified identity came with the request."""
+
+
+class NotAllowedError(Exception):
+    """The person's groups do not allow the operation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A signed-in person: Cognito subject (an opaque id) and groups."""
+
+    subject: str
+    groups: frozenset[str]
+
+
+def person_of(request: Request) -> Person:
+    """The person behind a request. Raises NotSignedInError."""
+    event: Any = request.scope.get("aws.event") or {}
+    claims: Any = (event.get("requestContext", {}).get("authorizer") or {}).get("claims") or {}
+    subject = str(claims.get("sub", ""))
+    if not subject:
+        raise NotSignedInError
+    return Person(subject=subject, groups=parse_groups(claims.get("cognito:groups", "")))
+
+
+def parse_groups(claim: object) -> frozenset[str]:
+    """The groups of the claim, which arrives as "[a, b]", "a,b", "a b" or a list, depending on the gateway."""
+    text = ",".join(str(part) for part in claim) if isinstance(claim, list | tuple) else str(claim)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return frozenset(part for part in re.split(r"[\s,\[\]]+", text) if part)
+
+
+def require(*groups: Group) -> Callable[[Person], Person]:
+    """A dependency that lets members of any of the groups pass."""
+
+    def check(person: Annotated[Person, Depends(person_of)]) -> Person:
+        if not person.groups & set(groups):
+            raise NotAllowedError
+        return person
+
+    return check
+
+
+Reader = Annotated[Person, Depends(require("radiologist", "admin"))]
+Radiologist = Annotated[Person, Depends(require("radiologist"))]
+Administrator = Annotated[Person, Depends(require("admin"))]

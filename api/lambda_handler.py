@@ -1,0 +1,51 @@
+"""Entry point in Lambda: API Gateway's proxy events through Mangum."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from mangum import Mangum
+
+from api.adapters import CognitoAudit, DynamoStudies, PresignedUploads, SageMakerModels, SageMakerRuns
+from api.app import create_app
+from api.ports import Ports
+from api.settings import Settings
+from lambda_shared import aws
+from lambda_shared.clock import SystemClock
+from lambda_shared.events.publisher import EventPublisher
+from lambda_shared.labels import DynamoLabelsTable
+from lambda_shared.runtime import lambda_handler
+
+
+def build_ports(values: Settings) -> Ports:
+    """The ports over real clients."""
+    return Ports(
+        uploads=PresignedUploads(aws.client("s3"), values.training_data_bucket, values.upload_url_seconds),
+        studies=DynamoStudies(aws.table(values.tracking_table)),
+        labels=DynamoLabelsTable(aws.table(values.labels_table)),
+        models=SageMakerModels(
+            aws.client("sagemaker"),
+            aws.client("lambda"),
+            aws.table(values.metrics_table),
+            group=values.model_package_group,
+            registry_function=values.model_registry_function,
+        ),
+        pipeline=SageMakerRuns(aws.client("sagemaker"), values.pipeline_name),
+        publisher=EventPublisher(aws.client("events"), values.event_bus_name, "imaging.api"),
+        audit=CognitoAudit(),
+        clock=SystemClock(),
+        datastore_id=values.datastore_id,
+    )
+
+
+@lru_cache(maxsize=1)
+def adapter() -> Mangum:
+    """The application behind Mangum, once per process."""
+    return Mangum(create_app(build_ports(Settings.from_env())), lifespan="off")
+
+
+@lambda_handler
+def handler(event: dict[str, Any], context: Any) -> Any:
+    """Answer one request."""
+    return adapter()(event, context)

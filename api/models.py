@@ -1,0 +1,216 @@
+"""What the API takes and answers. Studies, series and images are named by pseudonym; no answer has an identifier."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["RECEIVED", "VALIDATED", "IMPORTED", "QUARANTINED"]
+Finding = Literal["pneumonia", "normal"]
+Certainty = Literal["definite", "probable", "possible"]
+StudyKey = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Pseudonym of the study")]
+Version = Annotated[int, Path(ge=1, description="Version in the model package group")]
+MAX_UPLOADS = 100
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class Request(BaseModel):
+    """Base of all request bodies: unknown fields are refused, values never appear in error texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Problem(Answer):
+    """An error as problem details (RFC 9457). code is stable and made for programs."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+
+
+class Health(Answer):
+    """The API is up; it says nothing about what lies behind it."""
+
+    status: Literal["ok"] = "ok"
+
+
+class UploadRequest(Request):
+    """How many upload places are wanted."""
+
+    count: int = Field(ge=1, le=MAX_UPLOADS)
+
+
+class UploadPlace(Answer):
+    """One place: PUT the bytes to url with exactly these headers before it expires."""
+
+    upload_id: str
+    url: str
+    headers: dict[str, str]
+    expires_in_seconds: int
+
+
+class UploadPlaces(Answer):
+    """The places."""
+
+    uploads: list[UploadPlace]
+
+
+class StudySummary(Answer):
+    """A study in a list. Counts are images."""
+
+    study_key: str
+    patient_key: str
+    modalities: list[str]
+    image_count: int
+    statuses: dict[str, int]
+    deidentified: int
+    updated_at: str
+
+
+class StudyPage(Answer):
+    """One page; pass cursor back for the next one, null is the end."""
+
+    studies: list[StudySummary]
+    cursor: str | None
+
+
+class Image(Answer):
+    """One image of a study."""
+
+    object_id: str
+    image_key: str
+    series_key: str
+    modality: str
+    status: Status
+    deid_status: Literal["PENDING", "DEIDENTIFIED", "REFUSED"]
+    rows: int
+    columns: int
+    frames: int
+    image_set_id: str
+
+
+class Study(StudySummary):
+    """A study with its images, and where HealthImaging keeps it."""
+
+    datastore_id: str
+    image_sets: list[str]
+    images: list[Image]
+    label_version: int | None
+
+
+class LabelRequest(Request):
+    """What a radiologist found. Notes stay in the PHI zone: they go into no event and no log."""
+
+    finding: Finding
+    certainty: Certainty
+    notes: str = Field(default="", max_length=2000)
+
+
+class Label(Answer):
+    """One version of a study's label."""
+
+    study_key: str
+    version: int
+    finding: Finding
+    certainty: Certainty
+    notes: str
+    reader: str
+    state: str
+    created_at: str
+    image_count: int
+
+
+class Labels(Answer):
+    """All versions, oldest first."""
+
+    labels: list[Label]
+
+
+class Model(Answer):
+    """A version in the model registry."""
+
+    version: int
+    model_package_arn: str
+    approval: str
+    description: str
+    created_at: str
+
+
+class Models(Answer):
+    """All versions, newest first."""
+
+    models: list[Model]
+
+
+class Evaluation(Answer):
+    """One independent evaluation of a model version."""
+
+    evaluation_timestamp: str
+    decision: str
+    figures: dict[str, float]
+    threshold: float
+    disagreement: float
+    test_images: int
+    snapshot_id: str
+
+
+class Evaluations(Answer):
+    """All evaluations of a version, oldest first."""
+
+    version: int
+    evaluations: list[Evaluation]
+
+
+class ApprovalRequest(Request):
+    """An administrator's decision."""
+
+    decision: Literal["approve", "reject"]
+    reason: str = Field(default="no reason given", max_length=1000)
+
+
+class Decision(Answer):
+    """What became of a decision."""
+
+    version: int
+    decision: str
+
+
+class Execution(Answer):
+    """One run of the training pipeline."""
+
+    id: str
+    status: str
+    started_at: str
+    display_name: str
+
+
+class Executions(Answer):
+    """The newest runs first; pass cursor back for the next page, null is the end."""
+
+    executions: list[Execution]
+    cursor: str | None
+
+
+class Step(Answer):
+    """One step of a run."""
+
+    name: str
+    status: str
+    started_at: str
+    ended_at: str
+
+
+class ExecutionDetail(Execution):
+    """A run with its steps."""
+
+    failure_reason: str
+    steps: list[Step]

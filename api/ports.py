@@ -1,0 +1,99 @@
+"""What the API needs from outside; the application gets one `Ports` and knows no AWS client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from api.models import (
+    Decision,
+    Evaluation,
+    Execution,
+    ExecutionDetail,
+    Model,
+    Status,
+    UploadPlace,
+)
+from lambda_shared.clock import Clock
+from lambda_shared.events.publisher import Publisher
+from lambda_shared.labels import LabelsTable
+from lambda_shared.tracking import TrackedImage
+
+
+class UploadSigner(Protocol):
+    """Presigned PUTs into the landing folder."""
+
+    def place(self, upload_id: str) -> UploadPlace:
+        """A place for one object."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyImages:
+    """A study as the tracking table knows it."""
+
+    study_key: str
+    images: list[TrackedImage]
+
+
+class Studies(Protocol):
+    """The tracking table, by study."""
+
+    def page(self, status: Status | None, limit: int, cursor: str | None) -> tuple[list[StudyImages], str | None]:
+        """Studies that have an image in the status (any if None), recently changed first; and the next cursor."""
+        ...
+
+    def images(self, study_key: str) -> list[TrackedImage]:
+        """All images of a study."""
+        ...
+
+
+class ModelRegistry(Protocol):
+    """Model versions, their evaluations, and decisions about them."""
+
+    def models(self) -> list[Model]:
+        """All versions, newest first."""
+        ...
+
+    def evaluations(self, version: int) -> list[Evaluation]:
+        """The independent evaluations of a version, oldest first."""
+        ...
+
+    def decide(self, version: int, decision: str, reason: str, actor: str) -> Decision:
+        """Carry out a decision. Raises NotFoundError, ConflictError, TransientError."""
+        ...
+
+
+class Pipeline(Protocol):
+    """Runs of the training pipeline."""
+
+    def executions(self, limit: int, cursor: str | None) -> tuple[list[Execution], str | None]:
+        """Newest first; and the next cursor."""
+        ...
+
+    def execution(self, execution_id: str) -> ExecutionDetail:
+        """One run. Raises NotFoundError."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The record of who read what (45 CFR 164.312(b))."""
+
+    def record(self, person: str, action: str, study_keys: list[str]) -> None:
+        """Write a record; if that fails, the read must fail too."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Everything the application talks to."""
+
+    uploads: UploadSigner
+    studies: Studies
+    labels: LabelsTable
+    models: ModelRegistry
+    pipeline: Pipeline
+    publisher: Publisher
+    audit: AuditLog
+    clock: Clock
+    datastore_id: str

@@ -1,0 +1,35 @@
+"""The environment of the API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lambda_shared import settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Field names are the environment variables in lower case.
+
+    Attributes:
+        upload_url_seconds: how long a presigned upload URL is valid.
+        model_registry_function: name of the function that carries out decisions about models.
+    """
+
+    training_data_bucket: str
+    tracking_table: str
+    labels_table: str
+    metrics_table: str
+    event_bus_name: str
+    model_package_group: str
+    pipeline_name: str
+    datastore_id: str
+    upload_url_seconds: int
+    model_registry_function: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment. Raises ConfigurationError naming every variable that is wrong."""
+        return settings.load(cls, os.environ if environ is None else environ)

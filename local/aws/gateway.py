@@ -51,8 +51,12 @@ class Gateway:
         if scope["type"] == "http" and self._administrative(scope["path"]):
             await _refuse(send, 404, "NotFound", "The embedded AWS serves no administration paths.")
             return
-        if not self._root_open and self._is_root_key(access_key(scope)):
+        key = access_key(scope)
+        if not self._root_open and key and self._is_root_key(key):
             await _refuse(send, 403, "InvalidClientTokenId", "The root keys of the embedded AWS are closed.")
+            return
+        if not key and _account_level(scope):
+            await _refuse(send, 403, "AccessDenied", "An unsigned request cannot list, make or delete buckets.")
             return
         self.requests_seen += 1
         self.in_flight += 1
@@ -68,6 +72,16 @@ class Gateway:
     def _administrative(path: str) -> bool:
         """Paths by which anyone could wipe or reconfigure the service; health and the code downloads stay."""
         return path.startswith(("/_ministack/reset", "/_ministack/config", "/_localstack/state"))
+
+
+def _account_level(scope: Message) -> bool:
+    """Whether a request is S3's ListBuckets, CreateBucket or DeleteBucket, which ministack serves unsigned too."""
+    method, path = scope.get("method"), scope.get("path", "")
+    signed_later = scope.get("query_string") or any(name == b"x-amz-target" for name, _ in scope["headers"])
+    if signed_later:
+        return False
+    segments = [part for part in path.split("/") if part]
+    return (method == "GET" and not segments) or (method in {"PUT", "DELETE"} and len(segments) == 1)
 
 
 def access_key(scope: Message) -> str:

@@ -13,8 +13,10 @@ import urllib.request
 from typing import Any
 
 from local.aws import certificates, deploy_user, settings
+from local.aws.alarms import Ticker
 from local.aws.gateway import Gateway, Server
-from local.aws.settings import REGION, Settings, StartError
+from local.aws.metrics import record_gauges
+from local.aws.settings import ACCOUNT, REGION, Settings, StartError
 from local.aws.snapshot import Generations, Snapshotter
 
 logger = logging.getLogger("local.aws")
@@ -35,6 +37,7 @@ class EmbeddedAws:
         self._generations = Generations(chosen.folder)
         self._generations.prepare()
         self._gateway, self._snapshots, self._stand_ins = self._assemble()
+        self._ticker = Ticker(ACCOUNT, REGION, record_gauges)
         self._server = Server(self._gateway, chosen, self._material)
 
     def _assemble(self) -> tuple[Gateway, Snapshotter, list[Any]]:
@@ -42,10 +45,14 @@ class EmbeddedAws:
         from ministack import app
         from ministack.core import iam_evaluator, router
 
-        from local.aws import cloud_control, functions, metrics, rest_import, state, unserved
+        from local.aws import alarms, cloud_control, event_targets, functions, metrics, rest_import, state, unserved
 
         functions.install(self._settings.lambda_python)
         metrics.install()
+        metrics.count_executions()
+        alarms.install()
+        event_targets.install()
+        security_groups.install()
         rest_import.install(app)
         cloud_control.install(app)
         unserved.install(app, router)
@@ -69,6 +76,7 @@ class EmbeddedAws:
         self._gateway.close_root()
         self._snapshots.take()
         self._snapshots.start()
+        self._ticker.start()
         for stand_in in self._stand_ins:
             if hasattr(stand_in, "resume"):
                 stand_in.resume()
@@ -83,6 +91,7 @@ class EmbeddedAws:
             if hasattr(stand_in, "stop"):
                 stand_in.stop()
         self._server.stop()
+        self._ticker.stop()
         self._snapshots.stop()
         if not self._snapshots.take():
             logger.error("the last snapshot failed: the state of a moment earlier stays")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -90,19 +91,25 @@ def _document(line: str) -> Any:
 
 
 def install() -> None:
-    """Look through the log lines of every invocation and of PutLogEvents; evaluate the alarms after it."""
+    """Count every invocation, look through its log lines and those of PutLogEvents, then evaluate the alarms."""
     from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
 
-    emit = lambda_svc._emit_lambda_logs
+    emit, count_call = lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics
+    append = cloudwatch_logs._put_log_events
 
-    def emit_and_count(func: Any, request_id: str, log_text: str, *args: Any, **named: Any) -> None:
-        emit(func, request_id, log_text, *args, **named)
+    def emit_and_count(func: Any, request_id: str, log_text: str, error: bool, duration_ms: int, **named: Any) -> None:
+        emit(func, request_id, log_text, error, duration_ms, **named)
         config = func.get("config") or func
-        group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
+        name = config.get("FunctionName", "unknown")
+        count_call(name, duration_ms=float(duration_ms), error=error, throttle=False)
+        group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
         _count(group, (log_text or "").splitlines())
         cloudwatch._evaluate_all_alarms()
 
-    append = cloudwatch_logs._put_log_events
+    def count_throttles_only(function_name: str, *, throttle: bool, **_rest: Any) -> None:
+        """ministack counts calls of the Invoke API only; the log hook above sees every invocation once."""
+        if throttle:
+            count_call(function_name, duration_ms=0.0, error=False, throttle=True)
 
     def put_and_count(data: dict[str, Any]) -> Any:
         answer = append(data)
@@ -119,4 +126,44 @@ def install() -> None:
                 cloudwatch.record_metric(point.namespace, point.name, point.value, point.unit, point.dimensions)
 
     lambda_svc._emit_lambda_logs = emit_and_count
+    lambda_svc._emit_lambda_metrics = count_throttles_only
     cloudwatch_logs._put_log_events = put_and_count
+
+
+def record_gauges() -> None:
+    """Depth and age of every queue (AWS/SQS); called on each tick."""
+    from ministack.services import cloudwatch, sqs
+
+    now = time.time()
+    for queue in list(sqs._queues.values()):
+        messages = list(queue.get("messages", []))
+        visible = [one for one in messages if one.get("visible_at", 0) <= now]
+        name = queue.get("name") or str(queue.get("url", "")).rsplit("/", 1)[-1]
+        dimensions = {"QueueName": name}
+        oldest = max((now - one.get("sent_at", now) for one in messages), default=0.0)
+        for metric, value, unit in (
+            ("ApproximateNumberOfMessagesVisible", len(visible), "Count"),
+            ("ApproximateNumberOfMessagesNotVisible", len(messages) - len(visible), "Count"),
+            ("ApproximateAgeOfOldestMessage", oldest, "Seconds"),
+        ):
+            cloudwatch.record_metric("AWS/SQS", metric, value, unit, dimensions)
+
+
+def count_executions() -> None:
+    """AWS/States metrics of state machines, recorded when an execution ends."""
+    from ministack.services import cloudwatch, stepfunctions
+
+    status_change = stepfunctions._emit_execution_status_event
+    names = {"SUCCEEDED": "ExecutionsSucceeded", "FAILED": "ExecutionsFailed", "TIMED_OUT": "ExecutionsTimedOut"}
+
+    def emit_and_count(execution: dict[str, Any], *args: Any, **named: Any) -> Any:
+        answer = status_change(execution, *args, **named)
+        status = execution.get("status", "")
+        metric = "ExecutionsStarted" if status == "RUNNING" else names.get(status)
+        if metric:
+            dimensions = {"StateMachineArn": execution.get("stateMachineArn", "")}
+            cloudwatch.record_metric("AWS/States", metric, 1, "Count", dimensions)
+            cloudwatch._evaluate_all_alarms()
+        return answer
+
+    stepfunctions._emit_execution_status_event = emit_and_count

@@ -152,7 +152,7 @@ def test_a_delayed_message_waits_and_failed_ones_of_a_batch_come_again(
     dead = sqs.create_queue(QueueName="import-dead")["QueueUrl"]
     dead_arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
-    attributes = {"VisibilityTimeout": "1", "RedrivePolicy": redrive}
+    attributes = {"VisibilityTimeout": "6", "RedrivePolicy": redrive}
     queue = sqs.create_queue(QueueName="import", Attributes=attributes)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     function(
@@ -170,7 +170,7 @@ def test_a_delayed_message_waits_and_failed_ones_of_a_batch_come_again(
                                          "handled": str(int(time.time() * 1000))})
             return {"batchItemFailures": failures}
         """,
-        Timeout=1,
+        Timeout=6,
     )
     aws("lambda").create_event_source_mapping(
         EventSourceArn=arn,

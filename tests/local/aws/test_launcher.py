@@ -40,6 +40,34 @@ def test_keys_that_are_not_a_users_are_refused(aws: Any, keys: dict[str, str], c
     assert refused.value.response["Error"]["Code"] == code
 
 
+@pytest.mark.parametrize("operation", ["list_objects_v2", "get_object", "put_object", "list_buckets", "create_bucket"])
+def test_an_unsigned_request_reads_and_writes_nothing(aws: Any, embedded_aws: dict[str, str], operation: str) -> None:
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    aws("s3").create_bucket(Bucket=f"closed-{operation.replace('_', '-')}")
+    bucket = f"closed-{operation.replace('_', '-')}"
+    aws("s3").put_object(Bucket=bucket, Key="k", Body=b"secret")
+    anonymous = boto3.client(
+        "s3",
+        endpoint_url=embedded_aws["AWS_ENDPOINT_URL"],
+        verify=embedded_aws["AWS_CA_BUNDLE"],
+        region_name="us-east-1",
+        config=Config(signature_version=UNSIGNED, s3={"addressing_style": "path"}),
+    )
+    named = {
+        "list_objects_v2": {"Bucket": bucket},
+        "get_object": {"Bucket": bucket, "Key": "k"},
+        "put_object": {"Bucket": bucket, "Key": "k2", "Body": b"x"},
+        "list_buckets": {},
+        "create_bucket": {"Bucket": f"{bucket}-2"},
+    }
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        getattr(anonymous, operation)(**named[operation])
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
 def test_a_user_without_rights_is_denied(aws: Any) -> None:
     iam = aws("iam")
     iam.create_user(UserName="nobody")

@@ -261,7 +261,7 @@ class PlatformFunction(PlatformComponent):
             runtime=args.code.runtime,
             handler=args.code.handler,
             code=args.code.archive(),
-            layers=list(args.code.layers),
+            layers=list(args.code.layers) or None,
             memory_size=args.size.memory_mb,
             timeout=args.size.timeout_seconds,
             reserved_concurrent_executions=args.size.reserved_concurrency,

@@ -192,7 +192,8 @@ def _lifecycle_rule(lifecycle: Lifecycle) -> aws.s3.BucketLifecycleConfiguration
             aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(storage_class=storage_class, days=days)
             for storage_class, days in steps
             if days is not None
-        ],
+        ]
+        or None,
         expiration=None
         if lifecycle.expiration_days is None
         else aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=lifecycle.expiration_days),

@@ -198,8 +198,8 @@ class Rule(Ec2):
         live = rules[0]
         live["ReferencedSecurityGroupId"] = (live.get("ReferencedGroupInfo") or {}).get("GroupId")
         names = {"securityGroupId": "GroupId"}
-        if known.get("prefixListId") and not live.get("PrefixListId"):  # the embedded AWS lists neither of the two
-            live |= {"PrefixListId": known["prefixListId"], "Description": known.get("description")}
+        if known.get("prefixListId") and not live.get("PrefixListId"):  # the embedded AWS does not list it
+            live["PrefixListId"] = known["prefixListId"]
         keys = [k for k in (*self.replaces.split(), "description") if k in known]
         found = {k: live.get(names.get(k, k[0].upper() + k[1:])) for k in keys}
         for output, place in self.outputs.items():

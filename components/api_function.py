@@ -103,7 +103,6 @@ def _record_statements(stores: ApiStores) -> list[Statement]:
 
 
 def _model_statements(context: Context) -> list[Statement]:
-    arn = context.naming.arn
     return [
         Statement(
             sid="ReadTrainingRuns",
@@ -113,11 +112,6 @@ def _model_statements(context: Context) -> list[Statement]:
                 "sagemaker:ListPipelineExecutions",
             ],
             resources=[pipeline_arn(context), f"{pipeline_arn(context)}/execution/*"],
-        ),
-        Statement(
-            sid="ReadModelVersions",
-            actions=["sagemaker:DescribeModelPackage"],
-            resources=[arn("sagemaker", f"model-package/{model_group(context)}/*")],
         ),
         Statement(
             sid="FindModelVersions",  # ListModelPackages has no resource-level right

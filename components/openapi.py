@@ -52,7 +52,7 @@ ROUTES: Final = (
     Route(path="/models", method="get", operation="listModels"),
     Route(path="/models/{version}/metrics", method="get", operation="getModelMetrics"),
     Route(path="/models/{version}/approval", method="post", operation="decideModel", body="ApprovalRequest"),
-    Route(path="/pipeline/executions", method="get", operation="listExecutions"),
+    Route(path="/pipeline/executions", method="get", operation="listExecutions", query=("limit", "cursor")),
     Route(path="/pipeline/executions/{id}", method="get", operation="getExecution"),
 )
 

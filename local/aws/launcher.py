@@ -45,7 +45,18 @@ class EmbeddedAws:
         from ministack import app
         from ministack.core import iam_evaluator, router
 
-        from local.aws import alarms, cloud_control, event_targets, functions, metrics, rest_import, state, unserved
+        from local.aws import alarms, cloud_control, event_targets, functions, metrics, rest_import, security_groups
+        from local.aws import state, unserved
+            alarms,
+            cloud_control,
+            event_targets,
+            functions,
+            metrics,
+            rest_import,
+            security_groups,
+            state,
+            unserved,
+        )
 
         functions.install(self._settings.lambda_python)
         metrics.install()

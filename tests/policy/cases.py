@@ -43,6 +43,9 @@ TLS = {
 }
 SERVICE = {"Service": "logs.us-east-1.amazonaws.com"}
 SOURCE = {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+OWN_ACCOUNT = {"StringEquals": {"aws:PrincipalAccount": "111122223333"}}
+LAYERS = "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"  # where ECR keeps image layers, in an account of AWS
+READ_LAYERS = allow(Principal="*", Action="s3:GetObject", Resource=LAYERS)
 SSE = {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}
 PROCESSING = {
     "Name": "Preprocess",
@@ -183,17 +186,13 @@ CASES: dict[str, Case] = {
     ),
     "vpce-policy": Case(
         "aws:ec2/vpcEndpoint:VpcEndpoint",
-        {
-            "policy": policy(
-                allow(
-                    Principal="*",
-                    Action="*",
-                    Resource="*",
-                    Condition={"StringEquals": {"aws:PrincipalAccount": "111122223333"}},
-                )
-            )
-        },
-        ({"policy": GONE}, {"policy": policy(allow(Principal="*", Action="*", Resource="*"))}),
+        {"policy": policy(allow(Principal="*", Action="*", Resource="*", Condition=OWN_ACCOUNT), READ_LAYERS)},
+        (
+            {"policy": GONE},
+            {"policy": policy(allow(Principal="*", Action="*", Resource="*"))},
+            {"policy": policy({**READ_LAYERS, "Resource": "*"})},
+            {"policy": policy({**READ_LAYERS, "Action": "s3:PutObject"})},
+        ),
     ),
     "iam-no-admin": Case(
         "aws:iam/policy:Policy",

@@ -75,8 +75,14 @@ def _endpoint_policy(values: Values) -> Iterator[str]:
         return
     for statement in statements(policy):
         everybody = statement.get("Effect") == "Allow" and "*" in principals(statement)
-        if everybody and not _BINDING & conditions(statement).keys():
+        if everybody and not _BINDING & conditions(statement).keys() and not _reads_named_objects(statement):
             yield "a statement is not bound to our account or organization"
+
+
+def _reads_named_objects(statement: Values) -> bool:
+    """AWS's own buckets (image layers of ECR) are read by AWS's principals: allowed when named, for reading only."""
+    named = all(str(r) != "*" and not str(r).endswith(":::*") for r in listed(statement.get("Resource")))
+    return named and {str(a) for a in listed(statement.get("Action"))} <= {"s3:GetObject"}
 
 
 RULES: list[Rule] = [

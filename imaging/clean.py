@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
-from imaging.dictionary import TEXT_VRS, is_private, keyword_of, vr_of
+from imaging.dictionary import PIXEL_DATA, TEXT_VRS, is_private, keyword_of, vr_of
 from imaging.parse import SPECIFIC_CHARACTER_SET
 from imaging.profile import Action, Retain, table
 from imaging.pseudonym import Pseudonymizer
@@ -26,7 +26,8 @@ _CODING_SCHEME_UID: Final = 0x0008010C
 _STANDARD_ROOT: Final = b"1.2.840.10008."
 _DATE: Final = re.compile(rb"(\d{4})(?:\.?(\d{2})(?:\.?(\d{2}))?)?(.*)", re.DOTALL)
 _TEMPORAL: Final = ("DA", "DT", "TM")
-_AGE: Final = re.compile(rb"(\d{3})Y")
+_NUMBERS: Final = re.compile(rb"[0-9eE+\-.\\ \0]*")
+_AGE: Final = re.compile(rb"(\d{3})([DWMY])")
 OLDEST_AGE: Final = 90
 """Ages over 89 become one category (45 CFR 164.514(b)(2)(i)(C))."""
 _DUMMY: Final = {
@@ -131,10 +132,14 @@ class Cleaner:
         vr = _effective_vr(element)
         if vr == "AS":
             return self._with(element, b"\\".join(_capped_age(age) for age in bytes(element.value).split(b"\\")))
-        if (vr in TEXT_VRS or vr == "CS") and self.identifiers.found_in(bytes(element.value)):
-            self.counts["identifier-in-kept-text"] += 1
+        if element.tag == PIXEL_DATA:
+            return element
+        value = bytes(element.value)
+        prose = vr in ("DS", "IS") and not _NUMBERS.fullmatch(value)
+        if prose or self.identifiers.found_in(value):
+            self.counts["identifier-in-kept-value"] += 1
             self.touched[keyword_of(element.tag)] = Action.DUMMY.value
-            return self._with(element, _DUMMY[vr])
+            return self._dummy(element)
         return element
 
     def _empty(self, element: Element) -> Element:
@@ -234,5 +239,7 @@ def _misfit(element: Element, expected: str) -> str:
 
 
 def _capped_age(age: bytes) -> bytes:
-    match = _AGE.match(age.strip())
-    return b"%03dY" % OLDEST_AGE if match and int(match[1]) >= OLDEST_AGE else age.strip()
+    match = _AGE.fullmatch(age.strip(b" \0"))
+    if match is None:
+        return _DUMMY["AS"] if age.strip(b" \0") else b""
+    return b"%03dY" % OLDEST_AGE if match[2] == b"Y" and int(match[1]) >= OLDEST_AGE else match[0]

@@ -46,7 +46,7 @@ def test_domains_and_keys_separate_equal_values() -> None:
 
 
 def test_another_process_gives_the_same_pseudonym() -> None:
-    code = f"from imaging.pseudonym import Pseudonymizer as P; print(P(bytes(range(32))).pseudonym('image', '1.2.3'))"
+    code = "from imaging.pseudonym import Pseudonymizer as P; print(P(bytes(range(32))).pseudonym('image', '1.2.3'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == Pseudonymizer(KEY).pseudonym("image", "1.2.3")
 
@@ -62,7 +62,9 @@ def test_key_is_never_shown() -> None:
     assert key_from_secret(KEY.hex() + "\n") == KEY
 
 
-@pytest.mark.parametrize("secret", ["", "abcd", "not hex at all", "ff" * 31], ids=["empty", "short", "text", "31 bytes"])
+@pytest.mark.parametrize(
+    "secret", ["", "abcd", "not hex at all", "ff" * 31], ids=["empty", "short", "text", "31 bytes"]
+)
 def test_unusable_keys_are_refused_without_repeating_them(secret: str) -> None:
     with pytest.raises(ValueError) as caught:
         key_from_secret(secret)

@@ -1,0 +1,209 @@
+"""Rules match what functions publish, and functions accept what rules deliver."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from components import dashboards, event_patterns, event_routes, openapi
+from components.alarms import PLATFORM, Bounds, Metric, WatchedNames, rows
+from components.monitoring import OPERATIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVELOPE = {"schema_version": "1", "event_id": "0001", "occurred_at": "2026-11-21T12:00:00Z"}
+OUR_EVENTS = {
+    "ImageVerified": event_patterns.image_verified(),
+    "ModelEvaluationPassed": event_patterns.model_evaluation_passed(),
+    "MetricViolation": event_patterns.metric_violation(),
+}
+
+
+def matches(pattern: Any, event: Any) -> bool:
+    """EventBridge's matching, as far as our patterns use it: exact values and prefixes at any depth."""
+    for key, wanted in pattern.items():
+        value = event.get(key)
+        if isinstance(wanted, dict):
+            if not isinstance(value, dict) or not matches(wanted, value):
+                return False
+        elif not any(_accepts(choice, value) for choice in wanted):
+            return False
+    return True
+
+
+def _accepts(choice: Any, value: Any) -> bool:
+    if isinstance(choice, dict):
+        return isinstance(value, str) and value.startswith(choice["prefix"])
+    return choice == value
+
+
+def test_every_source_that_a_rule_names_is_one_that_functions_use() -> None:
+    from lambda_shared.events.publisher import Source
+
+    named = {
+        event_patterns.API_SOURCE,
+        event_patterns.EVALUATION_SOURCE,
+        event_patterns.REGISTRY_SOURCE,
+        event_patterns.MONITORING_SOURCE,
+    }
+    assert named == set(get_args(Source))
+
+
+@pytest.mark.parametrize("detail_type", sorted(OUR_EVENTS))
+def test_a_rule_matches_the_event_that_the_model_describes(detail_type: str) -> None:
+    from lambda_shared.events.models import DETAIL_TYPES
+
+    assert detail_type in DETAIL_TYPES, "a rule waits for an event that nobody can publish"
+    pattern = OUR_EVENTS[detail_type]
+    source = pattern["source"][0]
+    event = {"source": source if isinstance(source, str) else "imaging.monitoring", "detail-type": detail_type}
+    assert matches(pattern, event)
+    assert not matches(pattern, {**event, "detail-type": "SomethingElse"})
+    assert not matches(pattern, {**event, "source": "aws.s3"})
+
+
+def test_the_upload_rule_takes_uploads_and_nothing_that_ingestion_writes_itself() -> None:
+    pattern = event_patterns.dicom_uploaded("landing")
+
+    def created(bucket: str, key: str) -> dict[str, Any]:
+        detail = {"bucket": {"name": bucket}, "object": {"key": key}}
+        return {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
+
+    assert matches(pattern, created("landing", "upload/a.dcm"))
+    for key in ("validated/s/i.dcm", "quarantine/x", "import-output/y", "uploads.txt"):
+        assert not matches(pattern, created("landing", key)), "ingestion would call itself for ever"
+    assert not matches(pattern, created("preprocessed", "upload/a.dcm"))
+
+
+def test_the_upload_transformer_makes_what_the_state_machine_and_the_function_read() -> None:
+    from image_ingestion.models import WorkflowRequest
+
+    event = {"detail": {"bucket": {"name": "landing"}, "object": {"key": "upload/a.dcm", "etag": "e1", "size": 7}}}
+    text = event_patterns.UPLOAD_TEMPLATE
+    for name, path in event_patterns.UPLOAD_PATHS.items():
+        value: Any = event
+        for part in path.removeprefix("$.").split("."):
+            value = value[part]
+        text = text.replace(f"<{name}>", str(value))
+    item = json.loads(text)["objects"][0]
+    assert item == {"bucket": "landing", "key": "upload/a.dcm", "etag": "e1", "size": 7}
+    assert WorkflowRequest.model_validate({"operation": "validate", "object": item}).object.size == 7
+
+
+@pytest.mark.parametrize("status", ["Import Job Completed", "Import Job Failed"])
+def test_the_import_rule_matches_both_ends_of_a_job_of_our_store_only(status: str) -> None:
+    pattern = event_patterns.import_finished("d" * 32)
+    event = {"source": "aws.medical-imaging", "detail-type": status, "detail": {"datastoreId": "d" * 32}}
+    assert matches(pattern, event)
+    assert not matches(pattern, {**event, "detail": {"datastoreId": "e" * 32}})
+
+
+def test_a_pipeline_rule_matches_its_own_pipeline_and_status_only() -> None:
+    arn = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/p"
+    event = {
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Model Building Pipeline Execution Status Change",
+        "detail": {"pipelineArn": arn, "currentPipelineExecutionStatus": "Succeeded"},
+    }
+    assert matches(event_patterns.pipeline_execution(arn, "Succeeded"), event)
+    assert not matches(event_patterns.pipeline_execution(arn, "Failed"), event)
+    assert not matches(event_patterns.pipeline_execution(f"{arn}2", "Succeeded"), event)
+
+
+def test_what_people_are_told_uses_only_fields_that_the_event_has() -> None:
+    from lambda_shared.events.models import Envelope, MetricViolation
+
+    data = MetricViolation(subject="s", metric="m", value=0.5, threshold=0.85, detail="d")
+    event: Any = {"detail": Envelope[MetricViolation](**ENVELOPE, data=data).model_dump()}
+    message = event_routes.VIOLATION_MESSAGE.template
+    for name, path in event_routes.VIOLATION_MESSAGE.paths.items():
+        value = event
+        for part in path.removeprefix("$.").split("."):
+            value = value[part]
+        message = message.replace(f"<{name}>", json.dumps(value))
+    assert json.loads(message)["value"] == 0.5
+    assert not re.findall(r"<\w+>", message), "a placeholder without a path arrives as it is written"
+
+
+@pytest.mark.parametrize("rule", sorted(OPERATIONS))
+def test_a_schedule_asks_for_an_operation_that_monitoring_knows(rule: str) -> None:
+    from monitoring.handler import Command
+
+    Command.model_validate_json(OPERATIONS[rule])
+
+
+def published_metrics() -> set[str]:
+    """Names that the code counts, found in its source."""
+    found: set[str] = set()
+    for folder in (ROOT / "lambdas", ROOT / "api"):
+        for path in folder.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                is_count = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "count" and node.args
+                if is_count and isinstance(node.args[0], ast.Constant):
+                    found.add(str(node.args[0].value))
+    return found
+
+
+def watched_metrics() -> list[Metric]:
+    roles = ("image-ingestion", "radiologist-api")
+    names = WatchedNames(
+        functions={role: role for role in roles},
+        tables={"labels": "labels"},
+        buckets={role: role for role in ("training-data", "preprocessed", "model-artifacts")},
+        pipeline="training",
+    )
+    bounds = Bounds(
+        retrieval_p99_milliseconds=1,
+        accuracy=0.5,
+        data_store_errors_per_minute=1,
+        function_error_percent=1,
+        storage_gb=1,
+        audit_lag_minutes=1,
+    )
+    alarmed = [metric for row in rows(names, bounds) for metric in row.metrics.values()]
+    shown: list[Metric] = []
+    for body in dashboards.bodies(names, region="us-east-1", datastore_id="d", endpoint="e").values():
+        for widget in json.loads(body)["widgets"]:
+            shown += [Metric(namespace=line[0], name=line[1]) for line in widget["properties"]["metrics"]]
+    return alarmed + shown
+
+
+def test_every_platform_metric_that_is_watched_is_published_by_some_code() -> None:
+    watched = {metric.name for metric in watched_metrics() if metric.namespace == PLATFORM}
+    assert len(watched) > 10
+    assert watched <= published_metrics(), "an alarm on a metric that nobody writes never sounds"
+
+
+def test_the_api_gateway_knows_the_routes_of_the_application() -> None:
+    document = json.loads((ROOT / "api" / "openapi.json").read_text())
+    served = {
+        (path, method, operation["operationId"])
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+    assert served == {(route.path, route.method, route.operation) for route in openapi.ROUTES}
+
+
+@pytest.mark.parametrize("name", sorted(openapi.SCHEMAS))
+def test_the_gateway_refuses_no_body_that_the_application_accepts(name: str) -> None:
+    schema = json.loads((ROOT / "api" / "openapi.json").read_text())["components"]["schemas"][name]
+    ours = openapi.SCHEMAS[name]
+    assert set(ours["properties"]) == set(schema["properties"])
+    assert set(ours["required"]) <= set(schema["required"])
+    for field, fence in ours["properties"].items():
+        said = schema["properties"][field]
+        assert fence["type"] == said["type"]
+        assert fence.get("enum", said.get("enum")) == said.get("enum")
+        for bound, looser in (("maximum", max), ("maxLength", max), ("minimum", min)):
+            if bound in fence and bound in said:
+                assert looser(fence[bound], said[bound]) == fence[bound]
+
+
+def test_the_dashboard_names_the_production_variant_that_the_registry_makes() -> None:
+    from model_registry.adapters import VARIANT
+
+    assert dashboards.VARIANT == VARIANT

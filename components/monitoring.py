@@ -87,7 +87,7 @@ class Monitoring(PlatformComponent):
         dead_letters = encrypted_queue(
             f"{name}-dead-letters",
             context=self._context,
-            role="monitoring-dlq",  # of the schedules; the function has its own for what it could not do
+            role="schedules-dlq",  # of the schedules; the function has its own for what it could not do
             key_arn=self._args.workload.keys.events,
             tags=self._tags,
             senders=[

@@ -78,8 +78,13 @@ def _open(arguments: list[str], env: dict[str, str], cwd: Path) -> subprocess.Po
 
 
 def essence(lines: list[str]) -> str:
-    """The part of a failed command's output that says why: diagnostics and policies, else the last lines."""
-    for heading in ("Policies:", "Diagnostics:"):
-        if heading in lines:
-            return "\n".join(lines[lines.index(heading) :][:80])
-    return "\n".join(lines[-30:])
+    """The part of a failed command's output that says why: its last diagnostics and policies, else the last lines."""
+    starts = [i for i, line in enumerate(lines) if line in ("Policies:", "Diagnostics:")]
+    # a preview that passed prints these, too: only what follows the last update or preview counts
+    begun = max((i for i, line in enumerate(lines) if line.startswith(("Updating (", "Destroying ("))), default=0)
+    found = [
+        line
+        for line in lines[min((i for i in starts if i > begun), default=len(lines)) :]
+        if "warning:" not in line and "✅" not in line
+    ][:80]
+    return "\n".join(found or lines[-30:])

@@ -25,6 +25,15 @@ class Index:
     partition: str
     sort: str | None = None
 
+    def keys(self) -> list[aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs]:
+        """The key schema, partition key first."""
+        pairs = ((self.partition, "HASH"), (self.sort, "RANGE"))
+        return [
+            aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(attribute_name=name, key_type=kind)
+            for name, kind in pairs
+            if name is not None
+        ]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableShape:
@@ -123,7 +132,7 @@ class PlatformTables(PlatformComponent):
             attributes=[{"name": attribute, "type": kind} for attribute, kind in shape.attributes()],
             global_secondary_indexes=[
                 aws.dynamodb.TableGlobalSecondaryIndexArgs(
-                    name=index.name, hash_key=index.partition, range_key=index.sort, projection_type="ALL"
+                    name=index.name, key_schemas=index.keys(), projection_type="ALL"
                 )
                 for index in shape.indexes
             ]

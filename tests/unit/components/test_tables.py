@@ -70,8 +70,13 @@ def test_indexes_answer_the_questions_of_api_and_reconciler(
     record: Any, program: Any, role: str, indexes: dict[str, tuple[str, str | None]]
 ) -> None:
     table = record(program()).one(TABLE, f"tables-{role}").inputs
-    made = {i["name"]: (i["hashKey"], i.get("rangeKey")) for i in table["globalSecondaryIndexes"]}
-    assert made == indexes
+    made = {
+        index["name"]: {key["keyType"]: key["attributeName"] for key in index["keySchemas"]}
+        for index in table["globalSecondaryIndexes"]
+    }
+    assert made == {
+        name: {"HASH": partition, **({"RANGE": sort} if sort else {})} for name, (partition, sort) in indexes.items()
+    }
     declared = {attribute["name"] for attribute in table["attributes"]}
     used = {name for pair in indexes.values() for name in pair if name}
     assert declared == used | {table["hashKey"]} | {table[key] for key in ("rangeKey",) if key in table}, (

@@ -5,6 +5,9 @@ Rules by "Using Amazon CloudWatch alarms": M breaching of N periods raise the al
 TreatMissingData says.
 """
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 import ast

@@ -1,5 +1,8 @@
 """TLS material of the embedded AWS: a throw-away CA that stays the same while its folder lives."""
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 from dataclasses import dataclass

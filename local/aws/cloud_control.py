@@ -3,6 +3,9 @@
 ministack answers SUCCESS for any type name, even an invented one, with a random identifier.
 """
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 import json

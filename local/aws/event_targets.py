@@ -1,5 +1,8 @@
 """Rule targets that plain ministack drops: log groups, dead-letter queues, retries of functions."""
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 import json

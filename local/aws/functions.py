@@ -1,5 +1,8 @@
 """Lambda as on AWS: typed errors, warm environments after an exception, a clean interpreter and environment."""
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 import os

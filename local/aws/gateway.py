@@ -1,5 +1,8 @@
 """The door in front of ministack: TLS, no forged transport header, no password-less root."""
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 import asyncio

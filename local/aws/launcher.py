@@ -1,5 +1,8 @@
 """Starts, serves and stops one embedded AWS."""
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 import json
@@ -45,8 +48,7 @@ class EmbeddedAws:
         from ministack import app
         from ministack.core import iam_evaluator, router
 
-        from local.aws import alarms, cloud_control, event_targets, functions, metrics, rest_import, security_groups
-        from local.aws import state, unserved
+        from local.aws import (
             alarms,
             cloud_control,
             event_targets,

@@ -1,5 +1,8 @@
 """Metrics out of function logs: the embedded metric format (EMF) and metric filters, then the alarms on them."""
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,8 @@
 """Security group rules to a prefix list, which plain ministack parses away: two such rules would be one."""
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 from typing import Any

@@ -14,9 +14,9 @@ import logging
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,7 @@ def _child(write: Callable[[], bool]) -> None:
         write()
         status = 0
     except BaseException:
-        sys.excepthook(*sys.exc_info())
+        traceback.print_exc()
     finally:
         os._exit(status)
 

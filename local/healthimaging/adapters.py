@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any
 
 from local.healthimaging.errors import AccessDeniedError, ValidationError
@@ -53,6 +55,8 @@ class StsRoles:
         self._bundle = bundle
         self._region = region
         self._account = account
+        self._lock = threading.Lock()
+        self._session: Any = None
 
     def assume(self, role_arn: str, session_name: str) -> RoleStorage:
         """S3 as the role; raises ValidationError for an unknown role, AccessDeniedError for one without trust."""
@@ -77,20 +81,24 @@ class StsRoles:
                 "Expiration": time.time() + _SESSION_SECONDS,
             },
         )
-        return S3AsRole(self._client(key, secret, token))
+        return S3AsRole(lambda: self._client(key, secret, token))
 
     def _client(self, key: str, secret: str, token: str) -> Any:
         import boto3
         from botocore.config import Config
 
-        session = boto3.Session(
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-            aws_session_token=token,
-            region_name=self._region,
-        )
         config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3}, read_timeout=120)
-        return session.client("s3", endpoint_url=self._endpoint, verify=self._bundle, config=config)
+        with self._lock:  # one session: it keeps the service model, and making clients of it is not thread-safe
+            self._session = self._session or boto3.Session(region_name=self._region)
+            return self._session.client(
+                "s3",
+                endpoint_url=self._endpoint,
+                verify=self._bundle,
+                config=config,
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                aws_session_token=token,
+            )
 
 
 def trusts(document: Any, principal: str) -> bool:
@@ -114,8 +122,12 @@ def trusts(document: Any, principal: str) -> bool:
 class S3AsRole:
     """S3 of the embedded AWS with a role's session; IAM decides each call."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._connect()
 
     def list(self, bucket: str, prefix: str) -> Iterator[StoredObject]:
         """Every object below the prefix."""

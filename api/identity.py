@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, Request
 
@@ -30,8 +30,9 @@ class Person:
 
 def person_of(request: Request) -> Person:
     """The person behind a request. Raises NotSignedInError."""
-    event: Any = request.scope.get("aws.event") or {}
-    claims: Any = (event.get("requestContext", {}).get("authorizer") or {}).get("claims") or {}
+    event: dict[str, Any] = request.scope.get("aws.event") or {}
+    authorizer: dict[str, Any] = event.get("requestContext", {}).get("authorizer") or {}
+    claims: dict[str, Any] = authorizer.get("claims") or {}
     subject = str(claims.get("sub", ""))
     if not subject:
         raise NotSignedInError
@@ -40,7 +41,8 @@ def person_of(request: Request) -> Person:
 
 def parse_groups(claim: object) -> frozenset[str]:
     """The groups of the claim, which arrives as "[a, b]", "a,b", "a b" or a list, depending on the gateway."""
-    text = ",".join(str(part) for part in claim) if isinstance(claim, list | tuple) else str(claim)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    parts = cast("list[object]", claim) if isinstance(claim, list) else [claim]
+    text = ",".join(str(part) for part in parts)
     return frozenset(part for part in re.split(r"[\s,\[\]]+", text) if part)
 
 

@@ -205,3 +205,8 @@ def dicom_bytes(**changes: Any) -> bytes:
 @pytest.fixture
 def make_dicom() -> Any:
     return dicom_bytes
+
+
+@pytest.fixture
+def idempotency_table(cloud: None) -> Any:
+    return make_table("idempotency", {"id": "S"})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lambda_shared.errors import TransientError
+
 Work = Callable[[], dict[str, Any]]
 REMEMBER_SECONDS = 24 * 60 * 60  # EventBridge gives up after 24 hours
 
@@ -19,6 +21,10 @@ def once(table_name: str, key: str, context: Any, work: Work) -> dict[str, Any]:
         IdempotencyConfig,
         idempotent_function,
     )
+    from aws_lambda_powertools.utilities.idempotency.exceptions import (
+        IdempotencyAlreadyInProgressError,
+        IdempotencyPersistenceLayerError,
+    )
 
     config = IdempotencyConfig(expires_after_seconds=REMEMBER_SECONDS, raise_on_no_idempotency_key=True)
     if context is not None:
@@ -32,4 +38,8 @@ def once(table_name: str, key: str, context: Any, work: Work) -> dict[str, Any]:
     decorate: Any = idempotent_function(
         run, data_keyword_argument="event_id", persistence_store=layer, config=config, key_prefix=f"{work.__module__}"
     )
-    return decorate(event_id=key)
+    try:
+        answer: dict[str, Any] = decorate(event_id=key)
+    except (IdempotencyAlreadyInProgressError, IdempotencyPersistenceLayerError) as error:
+        raise TransientError(type(error).__name__, "the event is being worked on, or its record cannot be read") from None
+    return answer

@@ -49,6 +49,13 @@ class PlatformMetrics(AmazonCloudWatchEMFProvider):
         document["_aws"]["CloudWatchMetrics"][0]["Dimensions"].insert(0, [])
         return document
 
+    def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:
+        """Write what was counted; an invocation that counted nothing writes nothing, not even a warning."""
+        if self.metric_set or raise_on_empty_metrics:
+            super().flush_metrics(raise_on_empty_metrics=raise_on_empty_metrics)
+        else:
+            self.clear_metrics()
+
 
 class Meter:
     """The port that services count with; `EmfMeter` writes, tests record."""

@@ -178,9 +178,9 @@ def _scalar(content: Any) -> Any:
             digest = hashlib.sha256(content).hexdigest()
             return {"BulkDataURI": f"bulkdata/{digest}", "Length": len(content)}
         return base64.b64encode(content).decode()
-    original = getattr(content, "original_string", None)  # DS and IS keep the text they were written as
-    if original is not None:
-        return str(original)
+    original = getattr(content, "original_string", None)
+    if isinstance(original, str):  # DS and IS keep the text they were written as
+        return original
     return content if isinstance(content, int | float) else str(content)
 
 

@@ -88,6 +88,8 @@ def number(parsed: ParsedImage, tag: int, default: int = 0) -> int:
         return default
     if element.vr == "IS":
         text = bytes(element.value).split(b"\\")[0].strip(b" \0")
+        if not text:
+            return default
         return int(text) if text.isdigit() and len(text) <= 12 else -1
     if len(element.value) < _NUMBER_BYTES:
         return -1

@@ -210,7 +210,7 @@ class Encoder:
         self._long = struct.Struct(f"{order}HH2sHL")
 
     def encode(self, elements: list[Element], *, implicit: bool) -> bytes:
-        """The encoded data set; sequences get defined lengths, except those kept under VR UN."""
+        """The encoded data set; sequences get defined lengths where their VR is known."""
         parts: list[Bytes] = []
         for element in elements:
             self._write(parts, element, implicit)
@@ -220,7 +220,8 @@ class Encoder:
         if element.items is not None:
             nested = implicit or element.vr == "UN"
             bodies = [self.encode(item, implicit=nested) for item in element.items]
-            undefined = element.vr == "UN" and not implicit
+            # only an undefined length tells a reader that an unknown element is a sequence (PS3.5 6.2.2)
+            undefined = vr_of(element.tag) != "SQ" if implicit else element.vr == "UN"
             length = UNDEFINED if undefined else sum(len(body) + 8 for body in bodies)
             parts.append(self._head(element, length, implicit))
             for body in bodies:

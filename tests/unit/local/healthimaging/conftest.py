@@ -85,7 +85,7 @@ def make_service(tmp_path: Path, surroundings: Surroundings) -> Callable[[], Ser
 
 
 class Api:
-    """Calls by operation, answers as parsed JSON; an error answer raises Refused."""
+    """Calls by operation, answers as parsed JSON; an error answer raises RefusedError."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -94,20 +94,17 @@ class Api:
         sent = b"" if body is None else json.dumps(body).encode()
         status, headers, answer = self.service.handle(method, path, {k: [v] for k, v in query.items()}, sent)
         if status != 200:
-            raise Refused(status, headers["x-amzn-errortype"], json.loads(answer)["message"])
-        return (
-            json.loads(answer)
-            if headers.get("Content-Type") == "application/json" and "Content-Encoding" not in headers
-            else answer
-        )
+            raise RefusedError(status, headers["x-amzn-errortype"], json.loads(answer)["message"])
+        is_json = headers.get("Content-Type") == "application/json" and "Content-Encoding" not in headers
+        return json.loads(answer) if is_json else answer
 
-    def create(self, token: str = "t-1", **settings: Any) -> str:
-        return self.call("POST", "/datastore", {"clientToken": token, **settings})["datastoreId"]
+    def create(self, client: str = "first", **settings: Any) -> str:
+        return self.call("POST", "/datastore", {"clientToken": client, **settings})["datastoreId"]
 
-    def start(self, datastore: str, token: str = "job-1", **changed: Any) -> str:
+    def start(self, datastore: str, client: str = "job-1", **changed: Any) -> str:
         body = {
             "dataAccessRoleArn": ROLE,
-            "clientToken": token,
+            "clientToken": client,
             "inputS3Uri": "s3://landing/in/",
             "outputS3Uri": "s3://landing/out/",
             **changed,
@@ -121,7 +118,7 @@ class Api:
         return self.call("POST", f"/datastore/{datastore}/searchImageSets", criteria, **query)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An error answer."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -130,8 +127,8 @@ class Refused(Exception):
 
 
 @pytest.fixture
-def refused() -> type[Refused]:
-    return Refused
+def refused() -> type[RefusedError]:
+    return RefusedError
 
 
 @pytest.fixture

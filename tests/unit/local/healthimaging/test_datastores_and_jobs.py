@@ -130,21 +130,22 @@ def test_a_right_the_role_lacks_fails_the_job(api: Any, surroundings: Any, dicom
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "message"),
+    ("limit", "message"),
     [
-        pytest.param("FILES_LIMIT", 1, "more than 1 files", id="files"),
-        pytest.param("JOB_BYTES_LIMIT", 100, "more than 100 bytes", id="bytes"),
+        pytest.param(("FILES_LIMIT", 1), "more than 1 files", id="files"),
+        pytest.param(("JOB_BYTES_LIMIT", 100), "more than 100 bytes", id="bytes"),
     ],
 )
 def test_a_job_over_the_limits_fails(
-    api: Any, surroundings: Any, dicom: Any, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, message: str
+    api: Any, surroundings: Any, dicom: Any, limit: tuple[str, int], message: str
 ) -> None:
-    monkeypatch.setattr(importer, limit, value)
     for name in "ab":
         surroundings.objects[("landing", f"in/{name}.dcm")] = dicom()
     datastore = api.create()
     job = api.start(datastore)
-    api.service.run_waiting_jobs()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importer, *limit)
+        api.service.run_waiting_jobs()
     assert message in api.job(datastore, job)["message"]
     assert api.search(datastore)["imageSetsMetadataSummaries"] == []
 

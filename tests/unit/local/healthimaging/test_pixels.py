@@ -83,8 +83,8 @@ def compressed(dataset_of: Any, samples: np.ndarray, syntax: str, data: bytes) -
 @pytest.mark.parametrize(
     ("syntax", "encode"),
     [
-        pytest.param("1.2.840.10008.1.2.4.70", lambda a: imagecodecs.ljpeg_encode(a), id="jpeg-lossless"),
-        pytest.param("1.2.840.10008.1.2.4.80", lambda a: imagecodecs.jpegls_encode(a), id="jpeg-ls"),
+        pytest.param("1.2.840.10008.1.2.4.70", imagecodecs.ljpeg_encode, id="jpeg-lossless"),
+        pytest.param("1.2.840.10008.1.2.4.80", imagecodecs.jpegls_encode, id="jpeg-ls"),
         pytest.param("1.2.840.10008.1.2.4.90", lambda a: imagecodecs.jpeg2k_encode(a, reversible=True), id="j2k"),
         pytest.param("1.2.840.10008.1.2.4.201", lambda a: imagecodecs.htj2k_encode(a, reversible=True), id="htj2k"),
     ],
@@ -107,9 +107,9 @@ def test_run_length_encoded_pixels_are_read(dataset_of: Any) -> None:
 @pytest.mark.parametrize(
     ("syntax", "encode", "content_type"),
     [
-        pytest.param("1.2.840.10008.1.2.4.50", lambda a: imagecodecs.jpeg_encode(a), "image/jpeg", id="jpeg"),
+        pytest.param("1.2.840.10008.1.2.4.50", imagecodecs.jpeg_encode, "image/jpeg", id="jpeg"),
         pytest.param("1.2.840.10008.1.2.4.91", lambda a: imagecodecs.jpeg2k_encode(a, level=40), "image/j2c", id="j2k"),
-        pytest.param("1.2.840.10008.1.2.4.203", lambda a: imagecodecs.htj2k_encode(a), "image/jphc", id="htj2k"),
+        pytest.param("1.2.840.10008.1.2.4.203", imagecodecs.htj2k_encode, "image/jphc", id="htj2k"),
     ],
 )
 def test_what_the_service_keeps_is_stored_as_received(

@@ -202,6 +202,7 @@ class MLOpsPipeline(PlatformComponent):
             bucket_name=args.place.zone.model_artifacts,
             key_arn=self._workload.keys.models,
             folder=args.code_folder,
+            tags=self._tags,
             opts=self.child(),
         )
         places = PipelinePlaces(

@@ -84,6 +84,7 @@ def upload_code(
     bucket_name: str,
     key_arn: pulumi.Input[str],
     folder: Path,
+    tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> CodePlace:
     """Packs the training code reproducibly and uploads it; the same sources are the same object on every machine.
@@ -99,6 +100,7 @@ def upload_code(
             source=pulumi.FileAsset(str(path)),
             server_side_encryption="aws:kms",
             kms_key_id=key_arn,
+            tags=dict(tags),
             opts=opts,
         )
     return CodePlace(uri=f"s3://{bucket_name}/code/{source.sha256}/", sha256=source.sha256)

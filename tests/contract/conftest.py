@@ -45,10 +45,10 @@ def program(request: pytest.FixtureRequest) -> Any:
     return platform.recorded_program(request.param)
 
 
-@pytest.fixture(scope="session")
-def planned() -> Any:
-    """The program of production in a first preview: no id and no computed output is known."""
-    return platform.recorded_program("prod", True)
+@pytest.fixture(scope="session", params=[False, True], ids=["up", "preview"])
+def program_in_both_modes(request: pytest.FixtureRequest) -> Any:
+    """The program of production as it is made, and in a first preview: no id and no computed output is known."""
+    return platform.recorded_program("prod", request.param)
 
 
 @pytest.fixture(scope="session")

@@ -144,12 +144,10 @@ def _install_stand_ins(app: Any, router: Any, chosen: Settings) -> list[Any]:
     """HealthImaging and SageMaker, each with its own folder of state."""
     from local import healthimaging, sagemaker
 
-    installed: list[Any] = [healthimaging.install(app, router, chosen.folder / "healthimaging")]
-    try:
-        installed.append(sagemaker.install(app, router, chosen.folder / "sagemaker", chosen.train_python))
-    except (ImportError, AttributeError):
-        logger.exception("the SageMaker stand-in is not whole: its calls are refused by name")
-    return installed
+    return [
+        healthimaging.install(app, router, chosen.folder / "healthimaging"),
+        sagemaker.install(app, router, chosen.folder / "sagemaker", chosen.train_python),
+    ]
 
 
 def run(chosen: Settings) -> None:

@@ -6,10 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 from mangum import Mangum
+from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from api.adapters import CognitoAudit, DynamoStudies, PresignedUploads, SageMakerModels, SageMakerRuns
 from api.app import create_app
 from api.ports import Ports
+from api.problems import MEDIA_TYPE
 from api.settings import Settings
 from lambda_shared import aws
 from lambda_shared.clock import SystemClock
@@ -39,10 +41,18 @@ def build_ports(values: Settings) -> Ports:
     )
 
 
+def gateway(ports: Ports) -> Mangum:
+    """The application as API Gateway's proxy integration calls it.
+
+    Problems are text to it: an unlisted media type would be answered in base64, which a REST API passes on as it is.
+    """
+    return Mangum(create_app(ports), lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
+
+
 @lru_cache(maxsize=1)
 def adapter() -> Mangum:
     """The application behind Mangum, once per process."""
-    return Mangum(create_app(build_ports(Settings.from_env())), lifespan="off")
+    return gateway(build_ports(Settings.from_env()))
 
 
 @lambda_handler

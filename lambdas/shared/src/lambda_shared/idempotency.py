@@ -41,5 +41,5 @@ def once(table_name: str, key: str, context: Any, work: Work) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = decorate(event_id=key)
     except (IdempotencyAlreadyInProgressError, IdempotencyPersistenceLayerError) as error:
-        raise TransientError(type(error).__name__, "the event is being worked on, or its record cannot be read") from None
+        raise TransientError(type(error).__name__, "the event is in work or its record is unreadable") from None
     return answer

@@ -13,7 +13,7 @@ import traceback
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from lambda_shared.errors import PlatformError
+from lambda_shared.errors import PlatformError, aws_code
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -76,7 +76,7 @@ def describe(error: BaseException) -> dict[str, str]:
     place = (
         f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno} in {frames[-1].name}" if frames else "unknown"
     )
-    code = error.code if isinstance(error, PlatformError) else type(error).__name__
+    code = error.code if isinstance(error, PlatformError) else aws_code(error)
     return {"error_type": type(error).__name__, "error_code": code, "error_place": place}
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917, N803 - fixtures arrive as arguments, fakes have the service's argument names
+# ruff: noqa: N803 - fixtures arrive as arguments, fakes have the service's argument names
 """Approval, deployment, rollback: each operation repeatable, each decision told to people."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917, N803 - fixtures arrive as arguments, fakes have the service's argument names
+# ruff: noqa: PLR0917 - fixtures arrive as arguments, fakes have the service's argument names
 """When a training run starts, that it starts once, and what it learns from."""
 
 from __future__ import annotations

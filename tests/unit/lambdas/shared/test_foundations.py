@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917, N803 - fixtures arrive as arguments, fakes have the service's argument names
+# ruff: noqa: N803 - fixtures arrive as arguments, fakes have the service's argument names
 """Settings, errors, events, clock, metrics, labels and idempotency: what all functions stand on."""
 
 from __future__ import annotations

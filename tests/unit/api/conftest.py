@@ -1,0 +1,174 @@
+"""The API over fake ports, asked as API Gateway asks it: through Mangum with authorizer claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from api import models
+from api.lambda_handler import gateway
+from api.ports import Ports, StudyImages
+from lambda_shared.errors import NotFoundError
+from lambda_shared.labels import Label
+from lambda_shared.tracking import TrackedImage
+
+STUDY = "a" * 32
+CONTEXT = SimpleNamespace(
+    function_name="radiologist-api",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:us-east-1:111122223333:function:radiologist-api",
+    aws_request_id="r-1",
+    get_remaining_time_in_millis=lambda: 10_000,
+)
+
+
+@dataclass
+class World:
+    """Everything behind the ports, and what was done to it."""
+
+    images: dict[str, list[TrackedImage]] = field(default_factory=dict)
+    label_versions: dict[str, list[Label]] = field(default_factory=dict)
+    events: list[tuple[Any, str]] = field(default_factory=list)
+    audited: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    decisions: list[tuple[Any, ...]] = field(default_factory=list)
+    failure: Exception | None = None
+    moment: datetime = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def forward(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+    def place(self, upload_id: str) -> models.UploadPlace:
+        return models.UploadPlace(upload_id=upload_id, url="https://s3/x", headers={}, expires_in_seconds=60)
+
+    def publish(self, data: Any, event_id: str) -> None:
+        if self.failure:
+            raise self.failure
+        self.events.append((data, event_id))
+
+    def record(self, person: str, action: str, study_keys: list[str]) -> None:
+        self.audited.append((person, action, study_keys))
+
+    def page(self, status: Any, limit: int, cursor: str | None) -> tuple[list[StudyImages], str | None]:
+        return [StudyImages(study_key=key, images=images) for key, images in self.images.items()][:limit], "next"
+
+    def of_study(self, study_key: str) -> list[TrackedImage]:
+        return self.images.get(study_key, [])
+
+    def versions(self, study_key: str) -> list[Label]:
+        return self.label_versions.get(study_key, [])
+
+    def append(self, label: Label) -> Label:
+        self.label_versions.setdefault(label.study_key, []).append(label)
+        return label
+
+    def models(self) -> list[models.Model]:
+        return [
+            models.Model(version=1, model_package_arn="arn", approval="Approved", description="", created_at="2026")
+        ]
+
+    def evaluations(self, version: int) -> list[models.Evaluation]:
+        if version != 1:
+            return []
+        return [
+            models.Evaluation(
+                evaluation_timestamp="2026",
+                decision="passed",
+                figures={"accuracy": 0.9},
+                threshold=0.85,
+                disagreement=0.0,
+                test_images=8,
+                snapshot_id="s",
+            )
+        ]
+
+    def decide(self, version: int, decision: str, reason: str, actor: str) -> models.Decision:
+        if self.failure:
+            raise self.failure
+        self.decisions.append((version, decision, reason, actor))
+        return models.Decision(version=version, decision=decision)
+
+    def executions(self, limit: int, cursor: str | None) -> tuple[list[models.Execution], str | None]:
+        return [models.Execution(id="e1", status="Succeeded", started_at="2026", display_name="d")][:limit], None
+
+    def execution(self, execution_id: str) -> models.ExecutionDetail:
+        if execution_id != "e1":
+            raise NotFoundError("UNKNOWN_EXECUTION", "no")
+        return models.ExecutionDetail(
+            id="e1", status="Failed", started_at="2026", display_name="d", failure_reason="r", steps=[]
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    found = World()
+    found.images[STUDY] = [
+        TrackedImage(
+            object_id=f"{number:032x}",
+            study_key=STUDY,
+            patient_key="b" * 32,
+            series_key="c" * 32,
+            image_key=f"{number:032x}",
+            modality="CT",
+            status=status,
+            deid_status="DEIDENTIFIED",
+            image_set_id="set1" if status == "IMPORTED" else "",
+            updated_at=f"2026-11-21T12:00:0{number}.000000Z",
+        )
+        for number, status in enumerate(("IMPORTED", "VALIDATED", "QUARANTINED"))
+    ]
+    return found
+
+
+@pytest.fixture
+def call(world: World) -> Callable[..., tuple[int, Any, dict[str, str]]]:
+    """Ask the API: (method, path, body, groups, query) -> status, body, headers."""
+    ports = Ports(
+        uploads=world,
+        studies=SimpleNamespace(page=world.page, images=world.of_study),
+        labels=world,  # type: ignore[arg-type]
+        models=world,
+        pipeline=world,
+        publisher=world,
+        audit=world,
+        clock=world,
+        datastore_id="d" * 32,
+    )
+    through_gateway = gateway(ports)
+
+    def ask(
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        groups: Any = "[radiologist]",
+        query: dict[str, str] | None = None,
+        subject: str = "person-1",
+    ) -> tuple[int, Any, dict[str, str]]:
+        claims = {"sub": subject, "cognito:groups": groups} if subject else {}
+        event = {
+            "resource": path,
+            "path": path,
+            "httpMethod": method,
+            "headers": {"Content-Type": "application/json", "Host": "api", "x-sub": "forged"},
+            "multiValueHeaders": {"Content-Type": ["application/json"], "Host": ["api"]},
+            "queryStringParameters": query,
+            "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
+            "requestContext": {"authorizer": {"claims": claims}, "identity": {"sourceIp": "10.0.0.1"}, "stage": "v1"},
+            "body": json.dumps(body) if body is not None and not isinstance(body, str) else body,
+            "isBase64Encoded": False,
+        }
+        answer = through_gateway(event, CONTEXT)  # type: ignore[arg-type]
+        headers = {name.lower(): value[0] for name, value in answer.get("multiValueHeaders", {}).items()}
+        headers.update({name.lower(): value for name, value in answer.get("headers", {}).items()})
+        return answer["statusCode"], json.loads(answer["body"]), headers
+
+    return ask

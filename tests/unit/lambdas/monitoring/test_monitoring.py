@@ -1,0 +1,304 @@
+# ruff: noqa: PLR0917, N803 - fixtures arrive as arguments, fakes have the service's argument names
+"""Monitoring: nothing acknowledged is lost, and a broken part is an answer."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+import monitoring.handler as entry
+from lambda_shared.errors import InvalidEventError
+from lambda_shared.tracking import TrackedImage, object_id
+from monitoring.adapters import AwsProbes, IngestionWorkflow, S3Uploads
+from monitoring.ports import Upload
+from monitoring.service import Monitoring
+
+UPLOADS = "proj-local-training-data-111122223333"
+LONG_AGO = "2026-11-01T00:00:00.000000Z"
+
+
+@dataclass
+class Recorder:
+    """The workflow and the bus."""
+
+    started: list[list[str]] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    queued: list[str] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+
+    def start(self, uploads: list[Upload], name: str) -> bool:
+        fresh = name not in self.names
+        self.names.add(name)
+        if fresh:
+            self.started.append([upload.key for upload in uploads])
+        return fresh
+
+    def queue_import(self, study_key: str, enqueued_at: str) -> None:
+        self.queued.append(study_key)
+
+    def publish(self, data: Any, event_id: str) -> None:
+        self.events.append(data)
+
+
+@dataclass
+class FakeProbes:
+    """Parts that answer, unless named broken."""
+
+    broken: set[str] = field(default_factory=set)
+    delivered: datetime | None = None
+    milliseconds: float | None = 12.5
+
+    def _answer(self, name: str) -> None:
+        if name in self.broken:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "secret text"}}, "Op")
+
+    def data_store(self) -> None:
+        self._answer("data_store")
+
+    def tracking_table(self) -> None:
+        self._answer("tracking_table")
+
+    def state_machine(self) -> None:
+        self._answer("state_machine")
+
+    def import_queue(self) -> None:
+        self._answer("import_queue")
+
+    def retrieval_milliseconds(self) -> float | None:
+        self._answer("retrieval")
+        return self.milliseconds
+
+    def last_audit_delivery(self) -> datetime | None:
+        return self.delivered
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def probes() -> FakeProbes:
+    return FakeProbes()
+
+
+@pytest.fixture
+def monitor(s3: Any, tracking: Any, recorder: Recorder, probes: Any, meter: Any, clock: Any) -> Monitoring:
+    clock.moment = datetime.now(UTC) + timedelta(hours=1)  # the mocked S3 dates objects by the machine's clock
+    return Monitoring(
+        uploads=S3Uploads(s3, UPLOADS),
+        tracking=tracking,
+        workflow=recorder,
+        probes=probes,
+        publisher=recorder,
+        meter=meter,
+        clock=clock,
+        bucket=UPLOADS,
+        grace_seconds=900,
+    )
+
+
+def upload(s3: Any, tracking_table: Any, name: str, status: str | None, **values: Any) -> str:
+    """An object below upload/ and its tracked item (none without a status)."""
+    etag = s3.put_object(Bucket=UPLOADS, Key=f"upload/{name}", Body=name.encode())["ETag"].strip('"')
+    identity = object_id(UPLOADS, f"upload/{name}", etag)
+    if status:
+        item = {"object_id": identity, "upload_key": f"upload/{name}", "etag": etag, "status": status}
+        tracking_table.put_item(Item={**item, "updated_at": LONG_AGO, "size_bytes": 1, **values})
+    return identity
+
+
+def test_everything_without_a_final_state_is_driven_again_where_it_stopped(
+    monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder, meter: Any
+) -> None:
+    upload(s3, tracking_table, "imported", "IMPORTED")
+    upload(s3, tracking_table, "quarantined", "QUARANTINED")
+    upload(s3, tracking_table, "never-seen", None)
+    upload(s3, tracking_table, "received", "RECEIVED")
+    upload(s3, tracking_table, "no-deid", "VALIDATED", deid_status="PENDING", study_key="s1")
+    upload(s3, tracking_table, "no-import-1", "VALIDATED", deid_status="DEIDENTIFIED", study_key="s2")
+    upload(s3, tracking_table, "no-import-2", "VALIDATED", deid_status="REFUSED", study_key="s2")
+    answer = monitor.reconcile()
+    assert answer == {"received": 7, "imported": 1, "quarantined": 1, "redriven": 4, "missing": 0}
+    assert recorder.started == [["upload/never-seen", "upload/no-deid", "upload/received"]]
+    assert recorder.queued == ["s2"]
+    assert meter.counts["ReconcileRedriven"] == 4
+    assert meter.counts["StorageBytes"] > 0
+    assert recorder.events == []
+
+
+def test_what_is_on_its_way_is_left_alone(
+    monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder, clock: Any
+) -> None:
+    clock.moment = datetime.now(UTC) + timedelta(seconds=60)
+    upload(s3, tracking_table, "fresh", None)
+    upload(s3, tracking_table, "busy", "RECEIVED", updated_at=clock.moment.isoformat().replace("+00:00", "Z"))
+    assert monitor.reconcile()["redriven"] == 0
+    assert recorder.started == []
+
+
+def test_a_second_run_in_the_same_hour_starts_nothing_twice(
+    monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder
+) -> None:
+    upload(s3, tracking_table, "received", "RECEIVED")
+    assert monitor.reconcile()["redriven"] == 1
+    assert monitor.reconcile()["redriven"] == 0
+    assert len(recorder.started) == 1
+
+
+def test_a_tracked_object_that_is_no_current_upload_is_missing_and_driven(
+    monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder, meter: Any
+) -> None:
+    upload(s3, tracking_table, "lost", "RECEIVED")
+    s3.delete_object(Bucket=UPLOADS, Key="upload/lost")
+    answer = monitor.reconcile()
+    assert (answer["missing"], answer["redriven"]) == (1, 1)
+    assert recorder.started == [["upload/lost"]]
+    assert meter.counts["ObjectsMissing"] == 1
+    assert recorder.events[0].metric == "ObjectsMissing"
+
+
+def test_many_uploads_go_in_batches(monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder) -> None:
+    for number in range(120):
+        upload(s3, tracking_table, f"u{number:03d}", None)
+    assert monitor.reconcile()["redriven"] == 120
+    assert [len(batch) for batch in recorder.started] == [100, 20]
+
+
+def test_a_healthy_platform_says_so(monitor: Monitoring, meter: Any) -> None:
+    answer = monitor.health()
+    assert answer["healthy"] is True
+    assert meter.counts == {"DataStoreErrors": 0, "HealthCheckFailed": 0, "RetrievalLatency": 12.5}
+
+
+def test_a_broken_part_is_the_answer_and_no_error(monitor: Monitoring, probes: FakeProbes, meter: Any) -> None:
+    probes.broken = {"data_store", "import_queue", "retrieval"}
+    answer: Any = monitor.health()
+    assert answer["healthy"] is False
+    assert answer["checks"] == {
+        "data_store": "AccessDeniedException",
+        "tracking_table": "ok",
+        "state_machine": "ok",
+        "import_queue": "AccessDeniedException",
+    }
+    assert meter.counts == {"DataStoreErrors": 1, "HealthCheckFailed": 2}
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(5, 0), (16, 1)], ids=["in time", "late"])
+def test_the_audit_logs_lag_is_measured_and_reported_when_it_is_too_long(
+    monitor: Monitoring, probes: FakeProbes, recorder: Recorder, meter: Any, clock: Any, minutes: int, told: int
+) -> None:
+    probes.delivered = clock.now() - timedelta(minutes=minutes)
+    assert monitor.audit_lag() == {"audit_lag_seconds": minutes * 60}
+    assert meter.counts["AuditLag"] == minutes * 60
+    assert len(recorder.events) == told
+
+
+def test_without_a_trail_there_is_no_lag_and_no_metric(monitor: Monitoring, meter: Any) -> None:
+    assert monitor.audit_lag() == {"audit_lag_seconds": None}
+    assert meter.counts == {}
+
+
+class FakeImaging:
+    """A data store with one image set of one frame."""
+
+    def __init__(self, status: str = "ACTIVE", sets: int = 1) -> None:
+        self.status = status
+        self.sets = sets
+
+    def get_datastore(self, datastoreId: str) -> dict[str, Any]:
+        return {"datastoreProperties": {"datastoreStatus": self.status}}
+
+    def search_image_sets(self, **_: Any) -> dict[str, Any]:
+        return {"imageSetsMetadataSummaries": [{"imageSetId": "i1"}] * self.sets}
+
+    def get_image_set_metadata(self, **_: Any) -> dict[str, Any]:
+        document = {"Study": {"Series": {"s": {"Instances": {"a": {}, "b": {"ImageFrames": [{"ID": "f1"}]}}}}}}
+        return {"imageSetMetadataBlob": io.BytesIO(gzip.compress(json.dumps(document).encode()))}
+
+    def get_image_frame(self, **request: Any) -> dict[str, Any]:
+        assert request["imageFrameInformation"] == {"imageFrameId": "f1"}
+        return {"imageFrameBlob": io.BytesIO(b"frame")}
+
+
+class FakeTrail:
+    def describe_trails(self, **_: Any) -> dict[str, Any]:
+        return {"trailList": [{"TrailARN": "a"}, {"TrailARN": "b"}]}
+
+    def get_trail_status(self, Name: str) -> dict[str, Any]:
+        return {"IsLogging": Name == "a", "LatestDeliveryTime": datetime(2026, 11, 21, tzinfo=UTC)}
+
+
+def make_probes(tracking: Any, imaging: FakeImaging, queue_url: str) -> AwsProbes:
+    machine = SimpleNamespace(describe_state_machine=lambda stateMachineArn: {"status": "DELETING"})
+    clients = {
+        "medical-imaging": imaging,
+        "stepfunctions": machine,
+        "sqs": boto3.client("sqs"),
+        "cloudtrail": FakeTrail(),
+    }
+    return AwsProbes(clients, tracking, datastore_id="d", state_machine_arn="m", queue_url=queue_url)
+
+
+def test_the_probes_ask_the_services(tracking: Any, import_queue: str) -> None:
+    asked = make_probes(tracking, FakeImaging(), import_queue)
+    asked.data_store()
+    asked.tracking_table()
+    asked.import_queue()
+    assert (asked.retrieval_milliseconds() or 0) > 0
+    assert asked.last_audit_delivery() == datetime(2026, 11, 21, tzinfo=UTC)
+    with pytest.raises(Exception, match="STATE_MACHINE_DELETING"):
+        asked.state_machine()
+    with pytest.raises(Exception, match="DATASTORE_CREATING"):
+        make_probes(tracking, FakeImaging("CREATING"), import_queue).data_store()
+    assert make_probes(tracking, FakeImaging(sets=0), import_queue).retrieval_milliseconds() is None
+
+
+def test_the_workflow_adapter_starts_an_execution_once_and_queues(import_queue: str, cloud: None) -> None:
+    requests: list[dict[str, Any]] = []
+
+    def start_execution(**request: Any) -> None:
+        if requests:
+            raise ClientError({"Error": {"Code": "ExecutionAlreadyExists", "Message": ""}}, "StartExecution")
+        requests.append(request)
+
+    sqs = boto3.client("sqs")
+    flow = IngestionWorkflow(
+        SimpleNamespace(start_execution=start_execution),
+        sqs,
+        state_machine_arn="m",
+        queue_url=import_queue,
+        bucket=UPLOADS,
+    )
+    uploads = [Upload(key="upload/a", etag="e", size=3, received_at=datetime.now(UTC))]
+    assert [flow.start(uploads, "n"), flow.start(uploads, "n")] == [True, False]
+    assert json.loads(requests[0]["input"]) == {
+        "objects": [{"bucket": UPLOADS, "key": "upload/a", "etag": "e", "size": 3}]
+    }
+    flow.queue_import("s" * 32, "t")
+    body = sqs.receive_message(QueueUrl=import_queue)["Messages"][0]["Body"]
+    assert json.loads(body) == {"study_key": "s" * 32, "enqueued_at": "t"}
+
+
+def test_the_entry_point_dispatches_and_a_bare_schedule_means_health(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = SimpleNamespace(health=lambda: {"a": 1}, reconcile=lambda: {"a": 2}, audit_lag=lambda: {"a": 3})
+    monkeypatch.setattr(entry, "monitoring", lambda: fake)
+    context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
+    events = [{}, {"operation": "reconcile"}, {"operation": "audit-lag"}]
+    assert [entry.handler(event, context)["a"] for event in events] == [1, 2, 3]
+    with pytest.raises(InvalidEventError):
+        entry.handler({"operation": "delete"}, context)
+
+
+def test_a_tracked_image_knows_when_it_is_final() -> None:
+    assert TrackedImage(object_id="a", status="IMPORTED").final
+    assert not TrackedImage(object_id="a", status="VALIDATED").final

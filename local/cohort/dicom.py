@@ -26,15 +26,17 @@ from local.cohort.scanner import Scanner
 from local.cohort.warp import SIZE
 
 PLAIN_SYNTAXES: Final = (
-    *(ExplicitVRLittleEndian,) * 6,
-    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     RLELossless,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
     DeflatedExplicitVRLittleEndian,
+    *(ExplicitVRLittleEndian,) * 4,
 )
-"""By patient; every reader with pydicom and numpy decodes these."""
+"""By pair of patients; every reader with pydicom and numpy decodes these."""
 CODED_SYNTAXES: Final = (ExplicitVRLittleEndian, JPEGLSLossless, HTJ2KLosslessRPCL, RLELossless, ImplicitVRLittleEndian)
-"""By patient, when asked for: these need imagecodecs to be read."""
+"""By pair of patients, when asked for: these need imagecodecs to be read."""
 
 
 @dataclass(frozen=True, kw_only=True)

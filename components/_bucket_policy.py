@@ -23,7 +23,8 @@ class Perimeter:
 
     Attributes:
         endpoint_id: gateway endpoint that callers must come through.
-        direct_principals: ARN patterns that may come another way: the deploy role, which uploads code.
+        direct_principals: ARN patterns (or names of roles, for `PlatformBuckets`) that may come another way: the
+            deploy role, which uploads code.
         presigned_prefixes: prefixes into which a presigned URL may write from outside; reading stays inside.
     """
 

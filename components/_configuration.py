@@ -46,7 +46,7 @@ LogRetentionDays = Literal[
 Pattern = Annotated[str, Field(min_length=1, max_length=256)]
 
 _EMAIL = re.compile(r"[^@\s]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:[A-Za-z0-9+=,.@_/*-]{3,}")
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:[A-Za-z0-9+=,.@_/*-]{3,}|[A-Za-z0-9+=,.@_-]{1,64}")
 _ORIGIN = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?")
 _SCHEDULE = re.compile(r"rate\(\d+ (minute|hour|day)s?\)|cron\([^()]+\)")
 _URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[\w./-]*)?")
@@ -72,7 +72,7 @@ def _written_as(pattern: re.Pattern[str], must: str) -> AfterValidator:
 
 
 Email = Annotated[str, _written_as(_EMAIL, "be an e-mail address")]
-PrincipalArn = Annotated[str, _written_as(_PRINCIPAL, "be the ARN of a role or user of an account")]
+Principal = Annotated[str, _written_as(_PRINCIPAL, "be the name of a role of this account or the ARN of a principal")]
 Origin = Annotated[str, _written_as(_ORIGIN, "be an https origin such as https://viewer.example.org, no path, no star")]
 Schedule = Annotated[str, _written_as(_SCHEDULE, "be a schedule such as rate(5 minutes) or cron(0 3 * * ? *)")]
 S3Uri = Annotated[str, _written_as(_S3, "be an S3 address such as s3://bucket/key")]
@@ -141,7 +141,7 @@ class StorageSettings(Group):
 
     force_destroy: bool = False
     vpc_endpoint_only: bool = True
-    direct_access_principals: tuple[PrincipalArn, ...] = ()
+    direct_access_principals: tuple[Principal, ...] = ()
     object_lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] = "COMPLIANCE"
     object_lock_days: int = Field(default=2557, ge=1, le=36500)
     intelligent_tiering_days: int = Field(default=90, ge=30, le=3650)

@@ -231,15 +231,26 @@ class PlatformBucketsArgs:
 
 def _landing_zone(args: PlatformBucketsArgs) -> Perimeter | None:
     """The perimeter of training-data: presigned uploads and HealthImaging's import jobs come from outside the VPC."""
-    if args.perimeter is None:
+    inside = _with_arns(args)
+    if inside is None:
         return None
     naming = args.context.naming
     import_role = naming.arn("iam", f"role/{naming.name(IMPORT_ROLE)}", regional=False)
     return replace(
-        args.perimeter,
-        direct_principals=[*args.perimeter.direct_principals, import_role],
-        presigned_prefixes=[UPLOAD_PREFIX],
+        inside, direct_principals=[*inside.direct_principals, import_role], presigned_prefixes=[UPLOAD_PREFIX]
     )
+
+
+def _with_arns(args: PlatformBucketsArgs) -> Perimeter | None:
+    """The perimeter with plain role names made ARNs, so that a stack's data need not know its account."""
+    if args.perimeter is None:
+        return None
+    naming = args.context.naming
+    principals = [
+        principal if principal.startswith("arn:") else naming.arn("iam", f"role/{principal}", regional=False)
+        for principal in args.perimeter.direct_principals
+    ]
+    return replace(args.perimeter, direct_principals=principals)
 
 
 class PlatformBuckets(PlatformComponent):
@@ -262,7 +273,7 @@ class PlatformBuckets(PlatformComponent):
     def __init__(self, name: str, args: PlatformBucketsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Builds the buckets; see `PlatformBucketsArgs` for what it takes."""
         super().__init__("imaging:storage:PlatformBuckets", name, opts)
-        inside = args.perimeter
+        inside = _with_arns(args)
         logs = SecureBucket(
             f"{name}-logs",
             SecureBucketArgs(

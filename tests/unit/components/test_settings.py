@@ -104,11 +104,20 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
         ("storage", {"forceDestroy": True}, "storage.forceDestroy is true but must be false where objectLockMode is"),
         ("storage", {"glacierDays": 90}, "storage.glacierDays is 90 but must be more than intelligentTieringDays"),
         ("storage", {"secretRecoveryDays": 3}, "storage.secretRecoveryDays is 3 but must be 0 or between 7 and 30"),
-        ("storage", {"directAccessPrincipals": ["*"]}, "storage.directAccessPrincipals[0] is * but must be the ARN"),
+        (
+            "storage",
+            {"directAccessPrincipals": ["*"]},
+            "storage.directAccessPrincipals[0] is * but must be the name of a role",
+        ),
         ("monitoring", {"alertEmails": ["a@b"]}, "monitoring.alertEmails[0] is a@b but must be an e-mail address"),
         ("monitoring", {"healthSchedule": "often"}, "monitoring.healthSchedule is often but must be a schedule"),
         ("api", {"corsOrigins": ["*"]}, "api.corsOrigins[0] is * but must be an https origin"),
         ("registry", {"inferenceImage": "model"}, "registry.inferenceImage is model but must be a container image"),
+        (
+            "tags",
+            {"owner": "o", "costCenter": "c", "extra": {"data-class": "operations"}},
+            "tags.extra is data-class but must not set platform tags",
+        ),
         ("tags", {"owner": "o"}, "tags.costCenter is missing"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else None,
@@ -124,9 +133,10 @@ def test_a_bad_value_is_refused_in_a_sentence_that_names_its_key(
     assert "\n" not in message, "one problem is one sentence"
 
 
-def test_a_group_that_is_not_a_group_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r":ingestion is 7 but must be a group of keys \(Pulumi.dev.yaml\)"):
-        parse({**_minimal(), "ingestion": 7}, stack="dev")
+@pytest.mark.parametrize("group", ["ingestion", "functions"])
+def test_a_group_that_is_not_a_group_is_refused(group: str) -> None:
+    with pytest.raises(SettingsError, match=rf":{group} is 7 but must be a group of keys \(Pulumi.dev.yaml\)"):
+        parse({**_minimal(), group: 7}, stack="dev")
 
 
 def test_two_problems_are_two_sentences() -> None:

@@ -160,6 +160,19 @@ def test_objects_are_reached_through_the_vpc_endpoint_only(record: Any, program:
     assert not [action for action in reads["Action"] if "Policy" in action], "the owner can always mend the policy"
 
 
+def test_a_stack_names_its_deploy_role_without_knowing_the_account(record: Any, program: Any) -> None:
+    recording = record(program(perimeter=Perimeter(endpoint_id="vpce-1", direct_principals=["deploy"])))
+    for role in ("model-artifacts", "training-data"):
+        deny = recording.policy(POLICY, f"buckets-{role}-policy")["DenyWritesFromOutside"]
+        assert DEPLOY_ROLE in deny["Condition"]["ArnNotLikeIfExists"]["aws:PrincipalArn"]
+
+
+def test_without_a_deploy_role_nobody_comes_from_outside(record: Any, program: Any) -> None:
+    recording = record(program(perimeter=Perimeter(endpoint_id="vpce-1")))
+    deny = recording.policy(POLICY, "buckets-preprocessed-policy")["DenyReadsFromOutside"]
+    assert "ArnNotLikeIfExists" not in deny["Condition"], "an empty list would match nobody or everybody"
+
+
 def test_a_presigned_url_may_put_into_the_upload_folder_from_outside_and_nowhere_else(
     record: Any, program: Any
 ) -> None:

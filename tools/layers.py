@@ -136,6 +136,8 @@ def build(layer: Layer, runtime: str, output: Path) -> tuple[Path, bool]:
     stamp_file = output / runtime / f"{layer.name}.stamp"
     wanted = stamp(layer, runtime)
     if folder.is_dir() and stamp_file.is_file() and stamp_file.read_text() == wanted:
+        for bytecode in list(folder.rglob("__pycache__")):
+            shutil.rmtree(bytecode)  # an interpreter that used the folder left it; it would change the archive
         return folder, False
     fresh = output / runtime / f".{layer.name}.new"
     shutil.rmtree(fresh, ignore_errors=True)

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import trustme
-
 from local.aws.settings import REGION
 
 NAMES = (
@@ -40,6 +38,8 @@ def material(folder: Path) -> Material:
     found = Material(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     if all(path.is_file() for path in (found.bundle, found.certificate, found.key)):
         return found
+    import trustme
+
     authority = trustme.CA(organization_name="embedded AWS of healthcare-imaging-mlops")
     leaf = authority.issue_cert(*NAMES)
     found.key.touch(mode=0o600)

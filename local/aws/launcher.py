@@ -24,7 +24,7 @@ from local.aws.snapshot import Generations, Snapshotter
 
 logger = logging.getLogger("local.aws")
 
-START_LIMIT_SECONDS = 60.0
+START_LIMIT_SECONDS = 150.0
 
 
 class EmbeddedAws:

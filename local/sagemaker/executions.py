@@ -54,7 +54,10 @@ def stop(context: Context, executor: Executor, request: Mapping[str, Any]) -> di
     if status in progress.FINAL:
         raise ConflictError(f"Pipeline execution {arn} has the status {status} and cannot be stopped")
     if status == "Executing":
-        progress.move_execution(context, arn, "Stopping")
+        try:
+            progress.move_execution(context, arn, "Stopping")
+        except ValueError as error:  # it ended between the question and the change
+            raise ConflictError(f"Pipeline execution {arn} has just ended") from error
     executor.stop(arn)
     return {"PipelineExecutionArn": arn}
 

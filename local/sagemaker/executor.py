@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -46,6 +47,14 @@ class Executor:
         """Ask a running execution to stop; its running jobs get SIGTERM and their grace."""
         if event := self._stops.get(arn):
             event.set()
+
+    def close(self, patience: float) -> None:
+        """Stop everything because the process ends; wait at most `patience` seconds in all."""
+        for event in self._stops.values():
+            event.set()
+        deadline = time.monotonic() + patience
+        for thread in self._threads.values():
+            thread.join(max(deadline - time.monotonic(), 0.0))
 
     def join(self, arn: str, timeout: float | None = None) -> None:
         """Wait for the end of an execution (for callers in this process)."""

@@ -26,6 +26,7 @@ Reply = tuple[int, dict[str, str], bytes]
 _INVOCATION = re.compile(r"^/endpoints/([^/]+)/invocations/?$")
 _JSON = "application/x-amz-json-1.1"
 _THREADS = 32
+_STOP_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
@@ -53,6 +54,7 @@ class SageMaker:
         """End every child process; what is running stays so in the store until `resume` settles it."""
         self._context.closing.set()
         self._context.store.close()
+        self.executor.close(_STOP_SECONDS)
         self.manager.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -3,6 +3,9 @@
 boto3 goes through the front door with the session of the role in question, so a missing right fails as on AWS.
 """
 
+# ministack lives in the environment of the embedded AWS only.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import json

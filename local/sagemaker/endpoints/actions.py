@@ -101,7 +101,7 @@ def update_endpoint(context: Context, manager: Manager, request: Request) -> Ans
             ENDPOINT, endpoint["EndpointName"], EndpointStatus="Updating", LastModifiedTime=context.clock.now()
         )
     events.endpoint_changed(context, changed)
-    manager.update(endpoint["EndpointName"], config["EndpointConfigName"])
+    manager.update(endpoint["EndpointName"], config["EndpointConfigName"], endpoint["EndpointStatus"])
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 

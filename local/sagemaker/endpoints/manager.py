@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from local.sagemaker.state import Record, StoreClosed
 MODEL, CONFIG, ENDPOINT = "Model", "EndpointConfig", "Endpoint"
 IDLE_SECONDS = 900.0  # a TensorFlow server keeps half a gigabyte: one that nobody asks for this long goes to rest
 _LOOK_SECONDS = 15.0
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -53,13 +55,15 @@ class Manager:
         """Start the servers of a new endpoint in the background."""
         self._background(self._create, name)
 
-    def update(self, name: str, config: str) -> None:
-        """Exchange the servers in the background."""
-        self._background(self._update, name, config)
+    def update(self, name: str, config: str, fallback: str) -> None:
+        """Exchange the servers in the background; `fallback` is the status to return to when that fails."""
+        self._background(self._update, name, config, fallback)
 
     def delete(self, name: str) -> None:
         """End the servers of a deleted endpoint in the background."""
-        self._background(self._delete, name)
+        fleet = self._fleets.pop(name, None)  # now: the name may be given again at once
+        if fleet is not None:
+            self._background(_drain, fleet)
 
     def fleet(self, name: str) -> Fleet:
         """The running servers of an endpoint that is InService, started now if they rest. Raises JobFailedError."""
@@ -96,9 +100,7 @@ class Manager:
             try:
                 endpoint = self._context.store.require(ENDPOINT, name)
                 fleet = self._build(name, endpoint["EndpointConfigName"])
-            except KeyError:
-                return  # deleted meanwhile
-            except (JobFailedError, ServiceError) as error:
+            except Exception as error:  # whatever it was, the endpoint must leave Creating
                 self._settle(name, "Failed", FailureReason=_reason(error))
                 return
             if self._settle(name, "InService", FailureReason=None):
@@ -106,12 +108,12 @@ class Manager:
             else:
                 fleet.close()
 
-    def _update(self, name: str, config: str) -> None:
+    def _update(self, name: str, config: str, fallback: str) -> None:
         try:
             fresh = self._build(name, config)
-        except (JobFailedError, ServiceError, KeyError) as error:
+        except Exception as error:  # whatever it was, the endpoint must leave Updating
             with self._lock(name):
-                self._settle(name, "InService", FailureReason=_reason(error))
+                self._settle(name, fallback, FailureReason=_reason(error))
             return
         with self._lock(name):
             from local.sagemaker.endpoints.actions import variants
@@ -127,12 +129,6 @@ class Manager:
             if settled:
                 self._fleets[name] = fresh
         for fleet in [*([old] if old else []), *([] if settled else [fresh])]:
-            _drain(fleet)
-
-    def _delete(self, name: str) -> None:
-        with self._lock(name):
-            fleet = self._fleets.pop(name, None)
-        if fleet is not None:
             _drain(fleet)
 
     def _build(self, name: str, config_name: str) -> Fleet:
@@ -200,4 +196,9 @@ def _drain(fleet: Fleet) -> None:
 def _reason(error: Exception) -> str:
     if isinstance(error, JobFailedError):
         return error.reason
-    return error.message if isinstance(error, ServiceError) else f"A resource does not exist: {error}"
+    if isinstance(error, ServiceError):
+        return error.message
+    if isinstance(error, KeyError):
+        return f"ClientError: a resource does not exist any more: {error}"
+    logger.error("A model server could not be made", exc_info=error)
+    return f"InternalServerError: {type(error).__name__} in the stand-in"

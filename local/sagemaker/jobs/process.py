@@ -14,6 +14,7 @@ from typing import Literal
 _SUPERVISOR = Path(__file__).with_name("supervise.py")
 _POLL_SECONDS = 0.1
 _DRAIN_SECONDS = 5.0
+_CLOSING_GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,21 @@ class Process:
             except BrokenPipeError:
                 return  # it ended between the question and the request
 
-    def wait(self, *, stop: threading.Event, limit: float | None, grace: float) -> Exit:
-        """Block until the end; stop it when `stop` is set or after `limit` seconds."""
+    def wait(
+        self, *, stop: threading.Event, limit: float | None, grace: float, closing: threading.Event | None = None
+    ) -> Exit:
+        """Block until the end; stop it when `stop` is set or after `limit` seconds.
+
+        `closing` says that this very process ends: the command then has two seconds whatever `grace` is.
+        """
         deadline = None if limit is None else time.monotonic() + limit
         cause: Literal["exited", "stopped", "timeout"] = "exited"
+        hurried = False
         while self.running():
-            if cause == "exited" and (stop.is_set() or (deadline is not None and time.monotonic() > deadline)):
+            if closing is not None and closing.is_set() and not hurried:
+                cause, hurried = "stopped", True
+                self.stop(_CLOSING_GRACE_SECONDS)
+            elif cause == "exited" and (stop.is_set() or (deadline is not None and time.monotonic() > deadline)):
                 cause = "stopped" if stop.is_set() else "timeout"
                 self.stop(grace)
             try:

@@ -120,6 +120,8 @@ class _Run:
         shipper = LogShipper(self._context, caller, LOG_GROUP, stream)
         try:
             process = Process(command, folder=self._folder.root, environment=environment, on_line=shipper.add)
-            return process.wait(stop=self._stop, limit=limit, grace=self._context.stop_grace)
+            return process.wait(
+                stop=self._stop, limit=limit, grace=self._context.stop_grace, closing=self._context.closing
+            )
         finally:
             shipper.close()

@@ -163,7 +163,9 @@ class _Run:
                 on_line=lambda line: self._line(line, shipper),
             )
             limit = (self._job.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", _DEFAULT_LIMIT_SECONDS)
-            return process.wait(stop=self._stop, limit=limit, grace=self._context.stop_grace)
+            return process.wait(
+                stop=self._stop, limit=limit, grace=self._context.stop_grace, closing=self._context.closing
+            )
         finally:
             shipper.close()
 

@@ -165,46 +165,38 @@ def test_a_lambda_step_calls_the_function_and_hands_on_its_outputs(world: Any) -
     assert ended["FailureReason"] == "got 42"
 
 
-def test_a_killed_process_leaves_no_running_execution_and_loses_no_record(
-    own_launcher: Any, make_client: Any, eventually: Any
-) -> None:
+@pytest.fixture
+def running(own_launcher: Any, make_client: Any, eventually: Any) -> tuple[Any, str]:
+    """A launcher of this test's own with an execution whose job has started: (its SageMaker, the execution's ARN)."""
     environment = own_launcher.start()
-    sagemaker, iam = (make_client(environment, name) for name in ("sagemaker", "iam"))
+    sagemaker, iam, s3 = (make_client(environment, name) for name in ("sagemaker", "iam", "s3"))
     trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = iam.create_role(
         RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     )["Role"]["Arn"]
     rights = {"Effect": "Allow", "Action": ["s3:*", "sagemaker:*", "iam:PassRole", "logs:*"], "Resource": "*"}
     iam.put_role_policy(
-        RoleName="r",
-        PolicyName="p",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [rights]}),
+        RoleName="r", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [rights]})
     )
-    s3 = make_client(environment, "s3")
     s3.create_bucket(Bucket="kill-test")
-    s3.put_object(Bucket="kill-test", Key="wait.py", Body=b"import time; time.sleep(120)")
+    s3.put_object(Bucket="kill-test", Key="wait.py", Body=b"import time; time.sleep(300)")
+    source = {
+        "S3Uri": "s3://kill-test/wait.py",
+        "LocalPath": "/opt/ml/processing/code",
+        "S3DataType": "S3Prefix",
+    }
+    cluster = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
     step = {
         "Name": "Wait",
         "Type": "Processing",
         "Arguments": {
-            "ProcessingResources": {
-                "ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
-            },
+            "ProcessingResources": {"ClusterConfig": cluster},
             "AppSpecification": {
                 "ImageUri": "i",
                 "ContainerEntrypoint": ["python3", "/opt/ml/processing/code/wait.py"],
             },
             "RoleArn": role,
-            "ProcessingInputs": [
-                {
-                    "InputName": "code",
-                    "S3Input": {
-                        "S3Uri": "s3://kill-test/wait.py",
-                        "LocalPath": "/opt/ml/processing/code",
-                        "S3DataType": "S3Prefix",
-                    },
-                }
-            ],
+            "ProcessingInputs": [{"InputName": "code", "S3Input": source}],
         },
     }
     sagemaker.create_model_package_group(ModelPackageGroupName="g")
@@ -213,15 +205,22 @@ def test_a_killed_process_leaves_no_running_execution_and_loses_no_record(
     )
     arn = sagemaker.start_pipeline_execution(PipelineName="p", ClientRequestToken="s" * 32)["PipelineExecutionArn"]
 
-    def job() -> Any:
+    def started() -> bool:
         jobs = sagemaker.list_processing_jobs()["ProcessingJobSummaries"]
-        return jobs and "ProcessingStartTime" in sagemaker.describe_processing_job(
-            ProcessingJobName=jobs[0]["ProcessingJobName"]
-        )
+        names = [job["ProcessingJobName"] for job in jobs]
+        return any("ProcessingStartTime" in sagemaker.describe_processing_job(ProcessingJobName=n) for n in names)
 
-    eventually(job, what="the job's start")
+    eventually(started, what="the job's start")
     time.sleep(3)  # IAM's own snapshot is taken every two seconds
-    own_launcher.kill()
+    return sagemaker, arn
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_an_ended_process_leaves_no_running_execution_and_loses_no_record(
+    own_launcher: Any, make_client: Any, running: tuple[Any, str], end: str
+) -> None:
+    _, arn = running
+    getattr(own_launcher, end)()  # `stop` fails by itself when the job holds the process up for a minute
 
     after = make_client(own_launcher.start(), "sagemaker")
     execution = after.describe_pipeline_execution(PipelineExecutionArn=arn)

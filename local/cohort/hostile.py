@@ -143,7 +143,7 @@ HOSTILE: Final[dict[str, tuple[ReasonCode, Callable[[], bytes]]]] = {
     "no-pixels.dcm": (ReasonCode.NO_PIXELS, lambda: _changed(PixelData=None)),
     "missing-sop-instance.dcm": (ReasonCode.MISSING_ATTRIBUTE, lambda: _changed(SOPInstanceUID=None)),
     "missing-study.dcm": (ReasonCode.MISSING_ATTRIBUTE, lambda: _changed(StudyInstanceUID=None)),
-    "path-in-uid.dcm": (ReasonCode.BAD_UID, lambda: _changed(SOPInstanceUID="../../../../tmp/escaped")),
+    "path-in-uid.dcm": (ReasonCode.BAD_UID, lambda: _changed(SOPInstanceUID="../../../../escaped")),
     "wrong-modality.dcm": (ReasonCode.BAD_VALUE, lambda: _changed(Modality="MR")),
     "unknown-sop-class.dcm": (ReasonCode.UNKNOWN_SOP_CLASS, lambda: _changed(SOPClassUID="1.2.3.4.5")),
     "unknown-transfer-syntax.dcm": (

@@ -53,6 +53,7 @@ class EmbeddedAws:
             cloud_control,
             event_targets,
             functions,
+            invocations,
             metrics,
             rest_import,
             security_groups,
@@ -61,6 +62,7 @@ class EmbeddedAws:
         )
 
         functions.install(self._settings.lambda_python)
+        invocations.install()
         metrics.install()
         metrics.count_executions()
         alarms.install()

@@ -114,3 +114,38 @@ def test_metrics_in_the_log_raise_the_alarm_that_watches_them(
 
     eventually(states, what="both alarms")
     eventually(lambda: aws("sqs").receive_message(QueueUrl=queue).get("Messages"), what="the alarm's message")
+
+
+def test_a_burst_waits_its_turn_and_an_event_that_fails_for_good_is_kept(
+    aws: Any, function: Any, eventually: Any
+) -> None:
+    import json
+
+    dead = aws("sqs").create_queue(QueueName="function-dead")["QueueUrl"]
+    arn = aws("sqs").get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    done = aws("sqs").create_queue(QueueName="function-done")["QueueUrl"]
+    function(
+        "burst",
+        f"""
+        import boto3
+        queue = boto3.client("sqs")
+        def handler(event, context):
+            if event["n"] < 0:
+                raise ValueError("never")
+            queue.send_message(QueueUrl="{done}", MessageBody=str(event["n"]))
+        """,
+        DeadLetterConfig={"TargetArn": arn},
+    )
+    aws("lambda").put_function_concurrency(FunctionName="burst", ReservedConcurrentExecutions=3)
+    for number in [-1, *range(12)]:
+        aws("lambda").invoke(FunctionName="burst", InvocationType="Event", Payload=json.dumps({"n": number}))
+    seen: set[int] = set()
+
+    def all_done() -> bool:
+        answer = aws("sqs").receive_message(QueueUrl=done, MaxNumberOfMessages=10)
+        seen.update(int(message["Body"]) for message in answer.get("Messages", []))
+        return seen == set(range(12))
+
+    eventually(all_done, seconds=90, what="all events of the burst, throttled ones too")
+    message = eventually(lambda: aws("sqs").receive_message(QueueUrl=dead).get("Messages"), what="the dead event")
+    assert json.loads(message[0]["Body"]) == {"n": -1}

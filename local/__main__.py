@@ -17,7 +17,11 @@ from local.pulumi_run import PulumiError
 from local.stack import Follow, LocalStack, preview_offline
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="The whole platform on one machine.", rich_markup_mode=None
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The whole platform on one machine.",
+    rich_markup_mode=None,
 )
 Port = Annotated[int, typer.Option(help="Port of the embedded AWS, on loopback.", envvar="PORT")]
 

@@ -97,6 +97,7 @@ def make_person(cloud: Cloud, pool: str, group: str, username: str) -> Person:
         cognito.admin_create_user(
             UserPoolId=pool,
             Username=username,
+            TemporaryPassword=person.password,
             MessageAction="SUPPRESS",
             UserAttributes=[{"Name": "email", "Value": username}, {"Name": "email_verified", "Value": "true"}],
         )

@@ -58,6 +58,8 @@ class EmbeddedAws:
             rest_import,
             security_groups,
             state,
+            token_keys,
+            token_keys,
             unserved,
         )
 
@@ -67,7 +69,9 @@ class EmbeddedAws:
         metrics.count_executions()
         alarms.install()
         event_targets.install()
+        token_keys.install()
         security_groups.install()
+        token_keys.install()
         rest_import.install(app)
         cloud_control.install(app)
         unserved.install(app, router)

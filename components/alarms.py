@@ -139,7 +139,7 @@ def rows(names: WatchedNames, bounds: Bounds) -> list[AlarmRow]:
             threshold=0,
             unit="requests",
             metrics=_throttles(names.tables),
-            expression="SUM(METRICS())",
+            expression=" + ".join(f"FILL({identity}, 0)" for identity in sorted(_throttles(names.tables))),
         ),
         AlarmRow(
             role="storage-budget",

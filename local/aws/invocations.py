@@ -47,6 +47,15 @@ def install() -> None:
         work = threading.Thread(target=context.run, args=(_deliver, lambda_svc, func, event), daemon=True)
         work.start()
 
+    throttle = lambda_svc._throttle_response
+
+    def named_throttle(*args: Any, **named: Any) -> dict[str, Any]:
+        """Step Functions tells a throttled task by this error name; ministack leaves it unnamed."""
+        answer = throttle(*args, **named)
+        answer["body"].update(errorType="Lambda.TooManyRequestsException", errorMessage=answer["body"]["message"])
+        return answer
+
+    lambda_svc._throttle_response = named_throttle
     lambda_svc._execute_function_warm = in_turn
     lambda_svc.invoke_async_with_retry = invoke_async
 

@@ -88,6 +88,22 @@ def test_a_map_retries_by_error_class_and_catches_what_stays(aws: Any, machine: 
     assert items["poison"]["error"]["Error"] == "PoisonError"
 
 
+def test_a_throttled_task_is_retried_by_its_name(aws: Any, function: Any, role: Any, eventually: Any) -> None:
+    arn = function("narrow", "import time\ndef handler(event, context):\n    time.sleep(0.5)\n    return 1\n")
+    aws("lambda").put_function_concurrency(FunctionName="narrow", ReservedConcurrentExecutions=1)
+    retry = {"ErrorEquals": ["Lambda.TooManyRequestsException"], "IntervalSeconds": 1, "MaxAttempts": 20}
+    task = {"Type": "Task", "Resource": arn, "Retry": [{**retry, "BackoffRate": 1.0}], "End": True}
+    each = {"Type": "Map", "ItemProcessor": {"StartAt": "T", "States": {"T": task}}, "End": True}
+    machine = aws("stepfunctions").create_state_machine(
+        name="narrow",
+        definition=json.dumps({"StartAt": "M", "States": {"M": each}}),
+        roleArn=role("narrow-machine", "states", ["lambda:InvokeFunction"]),
+    )["stateMachineArn"]
+    started = aws("stepfunctions").start_execution(stateMachineArn=machine, input="[1, 2, 3, 4]")
+    ended = eventually(lambda: finished(aws, started["executionArn"]), seconds=60, what="the execution")
+    assert (ended["status"], json.loads(ended.get("output", "null"))) == ("SUCCEEDED", [1, 1, 1, 1])
+
+
 def test_an_upload_starts_the_machine_with_the_transformed_event(
     aws: Any, machine: str, role: Any, eventually: Any
 ) -> None:

@@ -59,7 +59,6 @@ class EmbeddedAws:
             security_groups,
             state,
             token_keys,
-            token_keys,
             unserved,
         )
 
@@ -69,7 +68,6 @@ class EmbeddedAws:
         metrics.count_executions()
         alarms.install()
         event_targets.install()
-        token_keys.install()
         security_groups.install()
         token_keys.install()
         rest_import.install(app)

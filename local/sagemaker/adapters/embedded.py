@@ -1,4 +1,4 @@
-"""The ports on ministack in this process: roles, rights, events and metrics inside, S3, Lambda and Logs by boto3.
+"""The ports on ministack in this process: roles, rights, events and metrics inside, S3 and Lambda by boto3.
 
 boto3 goes through the front door with the session of the role in question, so a missing right fails as on AWS.
 """
@@ -12,18 +12,19 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from local.sagemaker.adapters import logs
 from local.sagemaker.adapters.storage import BotoStore
 from local.sagemaker.errors import AccessDeniedError, ThrottledError, ValidationError
 from local.sagemaker.names import Scope
-from local.sagemaker.ports import Credentials, FunctionReply, LogsError, ObjectStore
+from local.sagemaker.ports import Credentials, FunctionReply, ObjectStore
 
 SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
 SESSION_SECONDS = 12 * 3600
@@ -37,7 +38,6 @@ class EmbeddedCloud:
         self._scope, self._endpoint, self._ca_bundle = scope, endpoint, ca_bundle
         self._session = boto3.Session(region_name=scope.region)
         self._lock = threading.Lock()
-        self._streams: set[tuple[str, str]] = set()
         self._clients = lru_cache(maxsize=24)(self._make_client)
 
     def assume(self, role_arn: str, session_name: str) -> Credentials:
@@ -154,25 +154,8 @@ class EmbeddedCloud:
         return FunctionReply(payload=content)
 
     def put_logs(self, caller: Credentials, group: str, stream: str, lines: Sequence[tuple[int, str]]) -> None:
-        """Append lines, making group and stream when they are new."""
-        logs = self._client("logs", caller)
-        try:
-            if (group, stream) not in self._streams:
-                self._create(logs.create_log_group, logGroupName=group)
-                self._create(logs.create_log_stream, logGroupName=group, logStreamName=stream)
-                self._streams.add((group, stream))
-            events = [{"timestamp": at, "message": text} for at, text in lines]
-            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
-        except (ClientError, BotoCoreError) as error:
-            raise LogsError(str(error)) from error
-
-    @staticmethod
-    def _create(operation: Any, **arguments: str) -> None:
-        try:
-            operation(**arguments)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-                raise
+        """Append lines with the caller's rights."""
+        logs.append(self._scope, partial(self.authorize, caller), group, stream, lines)
 
     def put_metrics(
         self, namespace: str, values: Iterable[tuple[str, float, str]], dimensions: Mapping[str, str]

@@ -79,9 +79,10 @@ class World:
         self.sagemaker, self.s3 = self.aws("sagemaker"), self.aws("s3")
         self.s3.create_bucket(Bucket=self.bucket)
         bucket = [f"arn:aws:s3:::{self.bucket}", f"arn:aws:s3:::{self.bucket}/*"]
-        self.job_role = self.role(
-            "job", (["s3:GetObject", "s3:PutObject", "s3:ListBucket"], bucket), (["logs:*"], ["*"])
-        )
+        # The rights that the platform gives to its own job role (components, WriteJobLogs): no more.
+        logs = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+        groups = [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/*:*"]
+        self.job_role = self.role("job", (["s3:GetObject", "s3:PutObject", "s3:ListBucket"], bucket), (logs, groups))
         self.pipeline_role = self.role(
             "pipeline",
             (["sagemaker:*"], [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:*"]),

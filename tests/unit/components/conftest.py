@@ -13,6 +13,8 @@ import pytest
 
 from components._base import Context, Naming
 from components._tags import Tags
+from components._workload import KeyArns, Table, Workload
+from components.function import FunctionNetwork
 
 ROOT = Path(__file__).parents[3]
 
@@ -56,3 +58,24 @@ def record() -> Callable[..., Any]:
 def preview(request: pytest.FixtureRequest) -> bool:
     """Both modes of the engine: with all outputs known, and before anything exists."""
     return bool(request.param)
+
+
+@pytest.fixture
+def workload(context: Context) -> Workload:
+    """The common ground of a stack's functions, with a key of each data class."""
+    arns = {name: context.naming.arn("kms", f"key/{name}") for name in KeyArns.__dataclass_fields__}
+    return Workload(
+        context=context,
+        keys=KeyArns(**arns),
+        network=FunctionNetwork(subnet_ids=["subnet-1", "subnet-2"], security_group_ids=["sg-1"]),
+        runtime="python3.12",
+        shared_layer=context.naming.arn("lambda", "layer:shared:1"),
+        log_level="INFO",
+        log_retention_days=365,
+    )
+
+
+@pytest.fixture
+def table(context: Context) -> Callable[[str], Table]:
+    """A table of the stack by its role."""
+    return lambda role: Table(name=context.naming.name(role), arn=context.naming.arn("dynamodb", f"table/{role}"))

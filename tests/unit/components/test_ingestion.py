@@ -1,0 +1,123 @@
+"""The way in: rules, machine, queue and function hang together and lose nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components._base import Context
+from components._workload import Workload
+from components.function import FunctionSize
+from components.ingestion import IngestionWorkflow, IngestionWorkflowArgs
+from components.ingestion_function import IngestionLimits, IngestionStores
+from components.ingestion_machine import machine_arn
+
+MACHINE = "aws:sfn/stateMachine:StateMachine"
+TARGET = "aws:cloudwatch/eventTarget:EventTarget"
+RULE = "aws:cloudwatch/eventRule:EventRule"
+QUEUE = "aws:sqs/queue:Queue"
+
+
+@pytest.fixture
+def program(context: Context, workload: Workload, table: Any) -> Callable[[], dict[str, Any]]:
+    """Ingestion of a stack."""
+
+    def run() -> dict[str, Any]:
+        made = IngestionWorkflow(
+            "ingestion",
+            IngestionWorkflowArgs(
+                workload=workload,
+                stores=IngestionStores(
+                    training_data_bucket=context.naming.bucket("training-data"),
+                    preprocessed_bucket=context.naming.bucket("preprocessed"),
+                    tracking=table("image-tracking"),
+                    pseudonym_secret_arn=context.naming.arn("secretsmanager", "secret:pseudonym-key"),
+                    datastore_id="d" * 32,
+                    datastore_arn=context.naming.arn("medical-imaging", f"datastore/{'d' * 32}"),
+                    import_role_arn=context.naming.arn("iam", "role/import", regional=False),
+                ),
+                limits=IngestionLimits(import_quiet_seconds=60, max_object_bytes=1_000_000),
+                size=FunctionSize(memory_mb=512, timeout_seconds=300),
+                max_concurrency=7,
+            ),
+        )
+        return {"machine": made.state_machine_arn, "queue": made.import_queue_url}
+
+    return run
+
+
+def test_the_machine_keeps_no_payload_and_encrypts_its_history(record: Any, program: Any, workload: Workload) -> None:
+    inputs = record(program).one(MACHINE).inputs
+    assert inputs["loggingConfiguration"]["includeExecutionData"] is False
+    assert inputs["loggingConfiguration"]["level"] == "ALL"
+    assert inputs["loggingConfiguration"]["logDestination"].endswith(":*")
+    assert inputs["encryptionConfiguration"]["type"] == "CUSTOMER_MANAGED_KMS_KEY"
+    assert inputs["encryptionConfiguration"]["kmsKeyId"] == workload.keys.events
+    assert inputs["tracingConfiguration"] == {"enabled": True}
+    assert json.loads(inputs["definition"])["States"]["EachObject"]["MaxConcurrency"] == 7
+
+
+def test_an_upload_starts_the_machine_under_a_role_that_can_do_nothing_else(
+    record: Any, program: Any, context: Context, preview: bool
+) -> None:
+    recording = record(program, preview=preview)
+    policy = recording.policy("aws:iam/rolePolicy:RolePolicy", "ingestion-start-role-policy")
+    assert [statement["Action"] for statement in policy.values()] == [["states:StartExecution"]]
+    assert policy["StartIngestion"]["Resource"] == [machine_arn(context)]
+    rule = recording.one(RULE, "ingestion-dicom-uploaded")
+    assert json.loads(rule.inputs["eventPattern"])["detail"]["object"]["key"] == [{"prefix": "upload/"}]
+    assert "eventBusName" not in rule.inputs, "S3 speaks on the default bus only"
+
+
+def test_the_target_hands_over_a_reference_and_tries_for_a_day(record: Any, program: Any) -> None:
+    target = record(program).one(TARGET, "ingestion-dicom-uploaded-target").inputs
+    assert set(target["inputTransformer"]["inputPaths"]) == {"bucket", "key", "etag", "size"}
+    assert target["retryPolicy"] == {"maximumEventAgeInSeconds": 86_400, "maximumRetryAttempts": 185}
+    assert target["deadLetterConfig"]["arn"].endswith("ingestion-dlq")
+    assert target["roleArn"].endswith("ingestion-start")
+
+
+def test_the_queue_hides_a_message_longer_than_the_function_runs(record: Any, program: Any) -> None:
+    recording = record(program)
+    queue = recording.one(QUEUE, "ingestion-import").inputs
+    function = recording.one("aws:lambda/function:Function").inputs
+    assert queue["visibilityTimeoutSeconds"] >= 6 * function["timeout"], "a study would be imported twice at once"
+    redrive = json.loads(queue["redrivePolicy"])
+    assert redrive["maxReceiveCount"] == 5
+    assert redrive["deadLetterTargetArn"].endswith("ingestion-dlq")
+    assert queue["messageRetentionSeconds"] == 14 * 24 * 60 * 60
+
+
+def test_one_bad_study_does_not_repeat_the_others(record: Any, program: Any) -> None:
+    mapping = record(program).one("aws:lambda/eventSourceMapping:EventSourceMapping").inputs
+    assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_the_import_rule_waits_for_the_store_when_its_id_is_not_known_yet(record: Any, program: Any) -> None:
+    pattern = json.loads(record(program).one(RULE, "ingestion-import-finished").inputs["eventPattern"])
+    assert pattern["detail"] == {"datastoreId": ["d" * 32]}
+
+
+def test_ingestion_can_delete_nothing_that_was_received(record: Any, program: Any) -> None:
+    policy = record(program).policy("aws:iam/rolePolicy:RolePolicy", "ingestion-function-role-policy")
+    actions = {action for statement in policy.values() for action in statement["Action"]}
+    assert not [action for action in actions if action.startswith("s3:Delete")]
+    written = policy["WriteJudgedObjects"]["Resource"] + policy["WriteDeidentifiedObjects"]["Resource"]
+    assert not [arn for arn in written if "/upload/" in arn], "an upload is the durable record"
+
+
+def test_only_our_rules_may_invoke_the_function(record: Any, program: Any, preview: bool) -> None:
+    permissions = record(program, preview=preview).of("aws:lambda/permission:Permission")
+    assert [permission.inputs["principal"] for permission in permissions] == ["events.amazonaws.com"]
+    assert "sourceArn" in permissions[0].inputs or "sourceArn" in permissions[0].property_dependencies
+
+
+def test_outputs_are_known_after_an_update_and_names_already_in_a_preview(
+    record: Any, program: Any, preview: bool
+) -> None:
+    recording = record(program, preview=preview)
+    assert recording.known == {"machine": not preview, "queue": not preview}
+    assert recording.one(MACHINE).inputs["name"] == "healthcare-imaging-mlops-test-ingestion"

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.identity import NotAllowedError, NotSignedInError
 from api.models import Problem
@@ -39,7 +40,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(PlatformError, _platform)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(LastResort)
 
 
 def _not_signed_in(_: Request, __: Exception) -> JSONResponse:
@@ -76,6 +77,20 @@ def _platform(_: Request, error: Exception) -> JSONResponse:
     return problem(502, "A part of the platform failed", code)
 
 
-def _unexpected(_: Request, error: Exception) -> JSONResponse:
-    logger().error("A request failed unexpectedly", extra=describe(error))
-    return problem(500, "The platform failed", "UNEXPECTED")
+class LastResort:
+    """Answers what no handler foresaw.
+
+    Not an exception handler: for those of `Exception`, Starlette raises again after the answer, and the server around
+    it would write the text, which may quote a patient, into the log.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; reduce an unforeseen exception to its type and place."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            logger().error("A request failed unexpectedly", extra=describe(error))
+            await problem(500, "The platform failed", "UNEXPECTED")(scope, receive, send)

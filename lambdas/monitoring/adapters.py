@@ -161,8 +161,13 @@ class AwsProbes:
             trails = trail_client.describe_trails(includeShadowTrails=False)["trailList"]
         times: list[datetime] = []
         for trail in trails:
-            with aws_errors("GetTrailStatus"):
-                status = trail_client.get_trail_status(Name=trail["TrailARN"])
+            try:
+                with aws_errors("GetTrailStatus"):
+                    status = trail_client.get_trail_status(Name=trail["TrailARN"])
+            except Exception as error:
+                if aws_code(error).startswith("AccessDenied"):
+                    continue  # another team's trail: the role may read the platform's own only
+                raise
             if status.get("IsLogging") and status.get("LatestDeliveryTime"):
                 times.append(status["LatestDeliveryTime"])
         return max(times, default=None)

@@ -46,10 +46,15 @@ class Monitoring:
         }
         states = {name: self._ask(name, check) for name, check in checks.items()}
         self.meter.count("DataStoreErrors", 0 if states["data_store"] == "ok" else 1)
-        self.meter.count("HealthCheckFailed", sum(state != "ok" for state in states.values()))
+        lag: list[float | None] = []
+        states["audit_log"] = self._ask("audit_log", lambda: lag.append(self.audit_lag()["audit_lag_seconds"]))
         self._measure_retrieval()
-        lag = self.audit_lag()["audit_lag_seconds"]
-        return {"healthy": all(state == "ok" for state in states.values()), "checks": states, "audit_lag_seconds": lag}
+        self.meter.count("HealthCheckFailed", sum(state != "ok" for state in states.values()))
+        return {
+            "healthy": all(state == "ok" for state in states.values()),
+            "checks": states,
+            "audit_lag_seconds": next(iter(lag), None),
+        }
 
     def _ask(self, name: str, check: Callable[[], object]) -> str:
         try:
@@ -76,12 +81,11 @@ class Monitoring:
             return {"audit_lag_seconds": None}
         now = self.clock.now()
         lag = max((now - delivered).total_seconds(), 0.0)
-        self.meter.count("AuditLag", lag, "Seconds")
         self.meter.count("AuditLogLagSeconds", lag, "Seconds")
         if lag > AUDIT_LAG_LIMIT_SECONDS:
             event = MetricViolation(
                 subject="audit-log",
-                metric="AuditLag",
+                metric="AuditLogLagSeconds",
                 value=lag,
                 threshold=AUDIT_LAG_LIMIT_SECONDS,
                 detail="CloudTrail has not delivered for longer than allowed.",
@@ -153,14 +157,13 @@ class Monitoring:
         return len(uploads) if self.workflow.start(uploads, name) else 0
 
     def _publish(self, counts: dict[str, int]) -> None:
-        self.meter.count("ObjectsMissing", counts["missing"])
         self.meter.count("ReconcileMissing", counts["missing"])
         self.meter.count("ReconcileRedriven", counts["redriven"])
         self.meter.count("StorageBytes", self.uploads.stored_bytes(), "Bytes")
         if counts["missing"]:
             event = MetricViolation(
                 subject="ingestion",
-                metric="ObjectsMissing",
+                metric="ReconcileMissing",
                 value=counts["missing"],
                 threshold=0,
                 detail="Acknowledged objects have no final state and are not among the current uploads.",

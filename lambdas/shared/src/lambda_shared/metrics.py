@@ -27,13 +27,10 @@ MetricName = Literal[
     "EvaluationDisagreement",
     "ModelDeployed",
     "TimeToDeploy",
-    "ObjectsMissing",
     "ReconcileMissing",
     "ReconcileRedriven",
-    "AuditLag",
     "AuditLogLagSeconds",
     "RetrievalLatency",
-    "RetrievalP99Milliseconds",
     "StorageBytes",
     "HealthCheckFailed",
 ]

@@ -119,7 +119,7 @@ def test_an_import_event_is_passed_on(deployed: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_an_unforeseen_error_leaves_the_function_without_its_text(
-    deployed: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    deployed: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def defect(*_: Any) -> None:
         raise ValueError("could not read Zyxwvut^Qwerta born 19620807")
@@ -128,7 +128,8 @@ def test_an_unforeseen_error_leaves_the_function_without_its_text(
     event = {"operation": "validate", "object": {"bucket": UPLOADS, "key": "upload/a"}}
     with pytest.raises(UnexpectedError) as failure:
         deployed(event, CONTEXT)
-    captured = capsys.readouterr()
-    assert "Zyxwvut" not in str(failure.value) + captured.out + captured.err
+    logged = [str(vars(record)) for record in caplog.records if record.name != "botocore"]
+    assert any("unexpectedly" in line and "ValueError" in line for line in logged)
+    assert "Zyxwvut" not in str(failure.value) + "".join(logged)
     assert failure.value.__cause__ is None
     assert failure.value.__context__ is None, "the runtime would print the chain"

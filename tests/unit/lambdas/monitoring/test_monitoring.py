@@ -78,6 +78,7 @@ class FakeProbes:
         return self.milliseconds
 
     def last_audit_delivery(self) -> datetime | None:
+        self._answer("audit_log")
         return self.delivered
 
 
@@ -163,8 +164,8 @@ def test_a_tracked_object_that_is_no_current_upload_is_missing_and_driven(
     answer = monitor.reconcile()
     assert (answer["missing"], answer["redriven"]) == (1, 1)
     assert recorder.started == [["upload/lost"]]
-    assert meter.counts["ObjectsMissing"] == 1
-    assert recorder.events[0].metric == "ObjectsMissing"
+    assert meter.counts["ReconcileMissing"] == 1
+    assert recorder.events[0].metric == "ReconcileMissing"
 
 
 def test_many_uploads_go_in_batches(monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder) -> None:
@@ -189,6 +190,7 @@ def test_a_broken_part_is_the_answer_and_no_error(monitor: Monitoring, probes: F
         "tracking_table": "ok",
         "state_machine": "ok",
         "import_queue": "AccessDeniedException",
+        "audit_log": "ok",
     }
     assert meter.counts == {"DataStoreErrors": 1, "HealthCheckFailed": 2}
 
@@ -199,13 +201,20 @@ def test_the_audit_logs_lag_is_measured_and_reported_when_it_is_too_long(
 ) -> None:
     probes.delivered = clock.now() - timedelta(minutes=minutes)
     assert monitor.audit_lag() == {"audit_lag_seconds": minutes * 60}
-    assert meter.counts["AuditLag"] == minutes * 60
+    assert meter.counts["AuditLogLagSeconds"] == minutes * 60
     assert len(recorder.events) == told
 
 
 def test_without_a_trail_there_is_no_lag_and_no_metric(monitor: Monitoring, meter: Any) -> None:
     assert monitor.audit_lag() == {"audit_lag_seconds": None}
     assert meter.counts == {}
+
+
+def test_a_trail_that_cannot_be_asked_does_not_hide_the_other_answers(monitor: Monitoring, probes: FakeProbes) -> None:
+    probes.broken = {"audit_log"}
+    answer: Any = monitor.health()
+    assert (answer["checks"]["audit_log"], answer["audit_lag_seconds"]) == ("AccessDeniedException", None)
+    assert answer["checks"]["data_store"] == "ok"
 
 
 class FakeImaging:
@@ -232,9 +241,11 @@ class FakeImaging:
 
 class FakeTrail:
     def describe_trails(self, **_: Any) -> dict[str, Any]:
-        return {"trailList": [{"TrailARN": "a"}, {"TrailARN": "b"}]}
+        return {"trailList": [{"TrailARN": "foreign"}, {"TrailARN": "a"}, {"TrailARN": "b"}]}
 
     def get_trail_status(self, Name: str) -> dict[str, Any]:
+        if Name == "foreign":
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "GetTrailStatus")
         return {"IsLogging": Name == "a", "LatestDeliveryTime": datetime(2026, 11, 21, tzinfo=UTC)}
 
 

@@ -132,10 +132,10 @@ def test_the_same_fact_has_the_same_event_id() -> None:
 def test_metrics_are_written_without_dimension_and_by_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "monitoring")
     metrics = PlatformMetrics(namespace="ImagingPlatform")
-    metrics.add_metric(name="AuditLag", unit="Seconds", value=3)
+    metrics.add_metric(name="StorageBytes", unit="Bytes", value=3)
     document = metrics.serialize_metric_set()
     assert document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[], ["service"]]
-    assert (document["service"], document["AuditLag"]) == ("monitoring", [3.0])
+    assert (document["service"], document["StorageBytes"]) == ("monitoring", [3.0])
 
 
 def test_every_platform_metric_that_an_alarm_watches_is_one_that_the_functions_write() -> None:

@@ -37,7 +37,11 @@ class RequestAccess:
         """Ask ministack's evaluator: signature, identity policies, boundaries and session policies."""
         from ministack.core import iam_evaluator
 
-        denied = iam_evaluator.enforce(_caller.get(), action, "medical-imaging", self._region, resource_arn=resource)
+        # a policy may let a role be passed to this service alone (condition iam:PassedToService)
+        context = {"iam:PassedToService": _SERVICE_PRINCIPAL} if action == "iam:PassRole" else None
+        denied = iam_evaluator.enforce(
+            _caller.get(), action, "medical-imaging", self._region, resource_arn=resource, service_context=context
+        )
         if denied is None:
             return
         if isinstance(denied, iam_evaluator.AuthError):

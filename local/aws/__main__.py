@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--train-python", type=Path, required=True, help="interpreter of SageMaker containers")
     parser.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     options = parser.parse_args()
-    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(options.log_level)
     try:
         run(
             Settings(
@@ -38,6 +38,22 @@ def main() -> int:
         print(f"local.aws: {refused}", file=sys.stderr)
         return 1
     return 0
+
+
+def configure_logging(level: str) -> None:
+    """Log this project's own lines at `level`; libraries only warn, and S3 never names an object.
+
+    At DEBUG, ministack would log object keys and function output, botocore whole requests.
+    """
+    quiet = "ERROR" if level == "ERROR" else "WARNING"
+    logging.basicConfig(level=quiet, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("local").setLevel(level)
+    logging.getLogger("s3").addFilter(_without_values)
+
+
+def _without_values(record: logging.LogRecord) -> bool:
+    record.args, record.exc_info = None, None
+    return True
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ class EmbeddedAws:
         cloud_control.install(app)
         unserved.install(app, router)
         state.keep_sessions()
+        state.refuse_unwritten_objects()
         gateway = Gateway(app.app, iam_evaluator.is_root_access_key)
         snapshots = state.snapshotter(app, self._generations, lambda: gateway.requests_seen)
         return gateway, snapshots, _install_stand_ins(app, router, self._settings)

@@ -93,7 +93,7 @@ def prepare_environment(settings: Settings, bundle: Path, certificate: Path, key
         STATE_DIR=str(settings.folder / "state"),
         S3_PERSIST="1",
         S3_DATA_DIR=str(settings.folder / "objects"),
-        LOG_LEVEL=settings.log_level,
+        LOG_LEVEL="ERROR" if settings.log_level == "ERROR" else "WARNING",
         AUTH="true",
         USE_SSL="1",
         MINISTACK_SSL_CERT=str(certificate),

@@ -79,6 +79,23 @@ def keep_sessions() -> None:
     sts.get_state, sts.load_persisted_state = get_state, load_persisted_state
 
 
+def refuse_unwritten_objects() -> None:
+    """Answer an error when an object could not be written to disk: acknowledged means durable.
+
+    ministack only warns, and keeps the object in memory until the process ends.
+    """
+    from ministack.services import s3
+
+    persist = s3._persist_object
+
+    def persist_or_fail(bucket: str, key: str, record: Any) -> None:
+        persist(bucket, key, record)
+        if isinstance(record, dict) and record.get("body") is not None:
+            raise OSError("the object could not be written to the state folder")
+
+    s3._persist_object = persist_or_fail
+
+
 def snapshotter(app: Any, generations: Generations, activity: Callable[[], int]) -> Snapshotter:
     """The snapshotter of this ministack; its own saving on stop is replaced by it."""
     from ministack.core import persistence

@@ -3,6 +3,9 @@
 ministack asks its own JWKS path over plain http: under TLS nobody answers there, and every token is refused with 401.
 """
 
+# pyright: reportMissingImports=false
+# ministack and its server live in the environment of the embedded AWS only.
+
 from __future__ import annotations
 
 from typing import Any

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import time
 from typing import Any
+
+import botocore.exceptions
+import pytest
 
 from tests.local.aws.conftest import make_function, make_role
 
@@ -151,3 +156,45 @@ def test_an_execution_in_flight_at_a_kill_is_failed_and_says_why(own_launcher: A
     platform = Platform(own_launcher.start(), make_client)
     found = platform("stepfunctions").describe_execution(executionArn=execution)
     assert (found["status"], found["error"]) == ("FAILED", "States.ServiceRestart")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["a" * 300, "d/" * 400 + "leaf", "plain", "plain/below", "with space/ü.dcm", "../up", ".versions/x"],
+    ids=["long-name", "deep", "file", "below-a-file", "unicode", "dots", "internal-name"],
+)
+def test_every_acknowledged_key_outlives_a_kill(killed_once: Any, key: str) -> None:
+    before, after = killed_once
+    assert key in before
+    assert after.get_object(Bucket="keys", Key=key)["Body"].read() == key.encode()
+
+
+@pytest.fixture(scope="module")
+def killed_once(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """(keys whose put was acknowledged, S3 client after a kill and a restart)."""
+    from tests.local.conftest import Launcher, client
+
+    launcher = Launcher(tmp_path_factory.mktemp("keys") / "state")
+    s3 = client(launcher.start(), "s3")
+    s3.create_bucket(Bucket="keys")
+    time.sleep(5)
+    acknowledged = set()
+    for key in ["a" * 300, "d/" * 400 + "leaf", "plain", "plain/below", "with space/ü.dcm", "../up", ".versions/x"]:
+        with contextlib.suppress(botocore.exceptions.ClientError):
+            s3.put_object(Bucket="keys", Key=key, Body=key.encode())
+            acknowledged.add(key)
+    launcher.kill()
+    yield acknowledged, client(launcher.start(), "s3")
+    launcher.kill()
+
+
+def test_an_object_that_cannot_be_written_is_not_acknowledged(own_launcher: Any, make_client: Any) -> None:
+    s3 = make_client(own_launcher.start(), "s3")
+    s3.create_bucket(Bucket="full")
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(own_launcher.process.pid, resource.RLIMIT_FSIZE, (1_000_000, hard))
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        s3.put_object(Bucket="full", Key="upload/large.dcm", Body=b"x" * 3_000_000)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    s3.put_object(Bucket="full", Key="upload/small.dcm", Body=b"x")
+    assert "upload/" not in own_launcher.log

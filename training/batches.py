@@ -12,6 +12,7 @@ import numpy as np
 from training.dataset import SHARD_IMAGES, Split
 from training.failure import TrainingError
 from training.names import AUGMENTATIONS
+from training.pixels import AIR
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -74,12 +75,12 @@ def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
 
 
 def augmentation_layers(augmentation: str, seed: int) -> list[Any]:
-    """Rotation (share of a full turn), mirror, zoom and noise; air (0) fills what comes in at the borders."""
+    """Rotation (share of a full turn), mirror, zoom, shift and noise; air fills what comes in at the borders."""
     import keras
 
     if augmentation not in AUGMENTATIONS:
         raise TrainingError(f"the augmentation {augmentation!r} is unknown; known are {', '.join(AUGMENTATIONS)}")
-    fill = {"fill_mode": "constant", "fill_value": 0.0}
+    fill = {"fill_mode": "constant", "fill_value": AIR}
     if augmentation == "none":
         return []
     light = [keras.layers.RandomFlip("horizontal", seed=seed), keras.layers.GaussianNoise(0.01, seed=seed + 1)]

@@ -17,6 +17,8 @@ MODALITY = "CT"
 WINDOW_CENTER_HU = -600.0
 WINDOW_WIDTH_HU = 1500.0
 """The usual lung window: -1350 HU becomes 0, +150 HU becomes 1."""
+AIR = (-1000.0 - (WINDOW_CENTER_HU - WINDOW_WIDTH_HU / 2)) / WINDOW_WIDTH_HU
+"""Air (-1000 HU) in window units: what lies outside the image, when it is padded, turned or moved."""
 MIN_EDGE_PIXELS = 64
 """A smaller image is a scout thumbnail or a broken one, not a diagnostic slice."""
 MIN_SPREAD = 0.02
@@ -85,11 +87,11 @@ def lung_window(hounsfield: np.ndarray) -> np.ndarray:
 
 
 def square(image: np.ndarray, size: int) -> np.ndarray:
-    """Pad the shorter edge with air (0), then resample to (size, size) by area-weighted bilinear filtering."""
+    """Pad the shorter edge with air, then resample to (size, size) by area-weighted bilinear filtering."""
     rows, columns = image.shape
     edge = max(rows, columns)
     if rows != columns:
-        padded = np.zeros((edge, edge), np.float32)
+        padded = np.full((edge, edge), AIR, np.float32)
         top, left = (edge - rows) // 2, (edge - columns) // 2
         padded[top : top + rows, left : left + columns] = image
         image = padded

@@ -138,6 +138,7 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
             phi_key_arn=keys.phi_arn,
             ingestion_bucket_name=buckets.training_data_name,
             ingestion_bucket_arn=buckets.training_data_arn,
+            deletion_protection=settings.storage.deletion_protection,
         ),
     )
     return Foundation(

@@ -1,0 +1,118 @@
+"""The endpoint's handler: DICOM and JSON in, a finding out, in the contract of the TensorFlow Serving container."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training import export, pixels
+
+_SPEC = importlib.util.spec_from_file_location("inference_slices", Path(__file__).with_name("test_pixels.py"))
+assert _SPEC is not None and _SPEC.loader is not None
+slices: Any = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(slices)
+
+SIZE = 64
+
+
+@pytest.fixture
+def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """inference.py loaded from an artifact's code/, as the container loads it."""
+    monkeypatch.delenv("MODEL_VERSION", raising=False)
+    export._copy_handler(tmp_path / "code")
+    metadata = {"config": {"image_size": SIZE}, "threshold": 0.5, "classes": ["normal", "pneumonia"]}
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    spec = importlib.util.spec_from_file_location("served_inference", tmp_path / "code/inference.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def ask(handler: ModuleType, content: bytes, content_type: str | None) -> np.ndarray:
+    context = SimpleNamespace(request_content_type=content_type)
+    return np.array(json.loads(handler.input_handler(io.BytesIO(content), context))["instances"])
+
+
+def test_a_dicom_image_becomes_the_pixels_that_training_saw(handler: ModuleType):
+    content = slices.as_bytes(slices.ct_slice(slices.chest(128)))
+    sent = ask(handler, content, "application/dicom")
+    assert sent.shape == (1, SIZE, SIZE, 1)
+    assert sent[0, ..., 0] == pytest.approx(pixels.from_dicom(content, SIZE), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [lambda image: image, lambda image: [image, image], lambda image: {"instances": [image]}],
+    ids=["one image", "list", "instances"],
+)
+def test_json_arrays_are_taken_in_every_documented_form(handler: ModuleType, shape: Callable[[Any], Any]):
+    image = np.full((SIZE, SIZE), 0.5).tolist()
+    sent = ask(handler, json.dumps(shape(image)).encode(), "application/json; charset=utf-8")
+    assert sent.shape[1:] == (SIZE, SIZE, 1)
+    assert np.all(sent == 0.5)
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "sentence"),
+    [
+        (b"{}", "text/csv", "text/csv"),
+        (b"[]", None, "unnamed"),
+        (json.dumps([[0.1, 0.2]]).encode(), "application/json", "square"),
+        (json.dumps([[-900.0, 0.0], [0.0, 0.0]]).encode(), "application/json", "between 0 and 1"),
+    ],
+    ids=["csv", "no type", "not square", "hounsfield"],
+)
+def test_what_cannot_be_judged_is_refused_in_a_sentence(
+    handler: ModuleType, content: bytes, content_type: str | None, sentence: str
+):
+    with pytest.raises(ValueError, match=sentence):
+        ask(handler, content, content_type)
+
+
+def test_an_mr_image_is_refused_with_its_code(handler: ModuleType):
+    content = slices.as_bytes(slices.ct_slice(slices.chest(128), Modality="MR"))
+    with pytest.raises(ValueError, match="CT") as caught:
+        ask(handler, content, "application/dicom")
+    assert caught.value.code == "wrong-modality"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def answer(handler: ModuleType, predictions: list[list[float]], status: int = 200) -> Any:
+    response = SimpleNamespace(status_code=status, content=json.dumps({"predictions": predictions}).encode())
+    body, content_type = handler.output_handler(response, SimpleNamespace(model_version=None))
+    assert content_type == "application/json"
+    return json.loads(body)
+
+
+def test_one_image_answers_one_finding(handler: ModuleType):
+    assert answer(handler, [[0.75]]) == {"probability": 0.75, "finding": "pneumonia", "threshold": 0.5}
+
+
+def test_several_images_answer_a_list(handler: ModuleType):
+    found = answer(handler, [[0.49], [0.5]])["predictions"]
+    assert [entry["finding"] for entry in found] == ["normal", "pneumonia"]
+
+
+def test_the_registered_version_is_told_where_the_endpoint_knows_it(
+    handler: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MODEL_VERSION", "12")
+    assert answer(handler, [[0.1]])["model_version"] == "12"
+
+
+def test_a_failing_model_server_is_an_error(handler: ModuleType):
+    with pytest.raises(ValueError, match="503"):
+        answer(handler, [], status=503)
+
+
+def test_the_artifact_asks_for_pydicom_in_the_tested_version(tmp_path: Path):
+    export._copy_handler(tmp_path)
+    assert "pydicom==3.0.2" in (tmp_path / "requirements.txt").read_text()

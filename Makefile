@@ -31,8 +31,12 @@ up: setup ## bring the stack `local` up (again: only what changed)
 	@$(PYTHON) -m local up
 
 .PHONY: down
-down: ## remove everything that the local stack made
+down: ## end the embedded AWS and remove everything that the local stack made
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else rm -rf .run; fi
+
+.PHONY: destroy-local
+destroy-local: ## delete the local stack's resources one by one through the engine
+	@$(PYTHON) -m local destroy
 
 .PHONY: outputs
 outputs: ## print the local stack's outputs, demo users and client environment as JSON

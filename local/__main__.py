@@ -40,10 +40,17 @@ def up(port: Port = DEFAULT_PORT) -> None:
 
 @app.command()
 def down() -> None:
-    """Delete everything that the local stack made, and end the embedded AWS."""
+    """End the embedded AWS and remove everything that the local stack made."""
+    LocalStack().remove()
+    console.print("removed: the embedded AWS has ended and its folder is gone")
+
+
+@app.command()
+def destroy() -> None:
+    """Delete the stack's resources one by one through the engine, as one would on AWS."""
     ticker = Ticker()
     LocalStack().destroy(_progress(ticker))
-    ticker.end("removed")
+    ticker.end("every resource is deleted; `make down` removes the rest")
 
 
 @app.command()

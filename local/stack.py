@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local.aws_process import DEFAULT_PORT, AwsProcess
+from local.cloud import Cloud
 from local.engine import environment
 from local.engine.paths import CACHE, ROOT, RUN
 from local.engine.project import write_project
@@ -66,12 +67,27 @@ class LocalStack:
         return (self.run / "state" / ".pulumi" / "stacks").exists() and (self.aws.folder / "ready.json").exists()
 
     def destroy(self, follow: Follow | None = None) -> None:
-        """Delete the resources through the engine, end the embedded AWS and remove the folder."""
-        if self.exists():
-            self.aws.start()
-            self.pulumi(["destroy", "--yes", "--parallel", _PARALLEL], follow)
+        """Delete every resource through the engine, as one would on AWS; the embedded AWS goes on running.
+
+        A data store must be empty before it can be deleted, and the engine keeps protected resources: both are
+        undone here, since whoever destroys the local stack means it.
+        """
+        self.aws.start()
+        self._empty_data_store()
+        self.pulumi(["state", "unprotect", "--all", "--yes"])
+        self.pulumi(["destroy", "--yes", "--parallel", _PARALLEL], follow)
+
+    def remove(self) -> None:
+        """End the embedded AWS and remove the run folder: everything that the stack made lives there."""
         self.aws.stop()
         shutil.rmtree(self.run, ignore_errors=True)
+
+    def _empty_data_store(self) -> None:
+        images = Cloud(self.client_environment()).client("medical-imaging")
+        for store in images.list_datastores()["datastoreSummaries"]:
+            pages = images.get_paginator("search_image_sets").paginate(datastoreId=store["datastoreId"])
+            for found in (f for page in pages for f in page["imageSetsMetadataSummaries"]):
+                images.delete_image_set(datastoreId=store["datastoreId"], imageSetId=found["imageSetId"])
 
 
 def preview_offline(

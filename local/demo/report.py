@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import imagecodecs
-from imaging.render import to_png
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from local.demo.clients import Cloud
+from imaging.render import to_png
+from local.cloud import Cloud
 
 _TEMPLATES = Path(__file__).with_name("templates")
 

@@ -17,9 +17,10 @@ from typing import Any
 
 from rich.table import Table
 
+from local.cloud import Cloud
 from local.console import GaveUpError, Steps, Ticker, console, tell, wait_for
 from local.demo import report
-from local.demo.clients import Api, Cloud, Person, make_person, sign_in
+from local.demo.clients import Api, Person, make_person, sign_in
 from local.demo.upload import Upload, upload_all
 from local.demo.watch import tracking_items, watch_ingestion, watch_pipeline
 from local.engine.paths import CACHE, PROJECT_PYTHON, ROOT

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.cloud import Cloud
 from local.console import GaveUpError, Ticker
-from local.demo.clients import Cloud
 
 FINAL = {"IMPORTED", "QUARANTINED"}
 

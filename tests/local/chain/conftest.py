@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.demo.clients import Cloud
+from local.cloud import Cloud
 from local.stack import LocalStack
 
 
@@ -23,7 +23,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         made.up()
         yield made
     finally:
-        made.destroy()
+        made.remove()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Aut
 @pytest.fixture(scope="module")
 def probe(stack, out):
     """probe(function name, service, operation, **arguments) -> error code or 'allowed', under the function's role."""
-    from local.demo.clients import Cloud
+    from local.cloud import Cloud
 
     functions = Cloud(stack.aws.start()).client("lambda")
     archive = io.BytesIO()

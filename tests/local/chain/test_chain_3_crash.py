@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from local.cloud import Cloud
 from local.console import wait_for
-from local.demo.clients import Api, Cloud, make_person, sign_in
+from local.demo.clients import Api, make_person, sign_in
 from local.demo.run import make_sample
 from local.demo.upload import upload_all
 from local.demo.watch import FINAL, tracking_items

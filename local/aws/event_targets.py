@@ -9,6 +9,7 @@ import json
 import logging
 import time
 import uuid
+from contextvars import ContextVar
 from typing import Any
 
 logger = logging.getLogger("local.aws.event_targets")
@@ -16,8 +17,12 @@ logger = logging.getLogger("local.aws.event_targets")
 
 def install() -> None:
     """Patch ministack's EventBridge dispatch."""
+    from ministack.core import iam_evaluator
     from ministack.services import eventbridge, lambda_svc
 
+    # What services send each other goes over TLS; without this, an alarm or an event that no client's request caused
+    # would be refused by every topic and queue that denies aws:SecureTransport=false.
+    iam_evaluator._request_origin = ContextVar("request_origin", default=("127.0.0.1", True))
     invoke = eventbridge._invoke_target
 
     def invoke_or_bury(target: dict[str, Any], event: Any, rule: dict[str, Any], view: Any = None) -> None:
@@ -28,7 +33,10 @@ def install() -> None:
             logger.warning("rule %s: target not delivered: %s", rule.get("Name"), problem)
             _bury(target, json.dumps(view.event_with_detail()), rule, problem)
         elif _service(arn) == "logs":
-            _write_log(arn, _payload(eventbridge, target, rule, view))
+            try:  # one target's fault must not keep the event from the rule's other targets
+                _write_log(arn, _payload(eventbridge, target, rule, view))
+            except Exception:
+                logger.exception("rule %s: the event could not be written to its log group", rule.get("Name"))
         else:
             invoke(target, event, rule, view)
 

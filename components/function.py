@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
@@ -48,9 +49,12 @@ class FunctionCode:
     path: str | None = None
 
     def archive(self) -> pulumi.AssetArchive:
-        """The deployment package."""
-        folder = self.path or f"lambdas/{self.package}"
-        return pulumi.AssetArchive({self.package: pulumi.FileArchive(folder)})
+        """The deployment package, file by file: a folder would carry the caches that a test run leaves behind."""
+        folder = Path(self.path or f"lambdas/{self.package}")
+        files = sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+        return pulumi.AssetArchive(
+            {f"{self.package}/{p.relative_to(folder).as_posix()}": pulumi.FileAsset(p.as_posix()) for p in files}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

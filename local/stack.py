@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from local.aws_process import DEFAULT_PORT, AwsProcess
 from local.cloud import Cloud
@@ -57,7 +58,7 @@ class LocalStack:
         arguments = ["up", "--yes", "--policy-pack", str(POLICY_PACK), "--parallel", _PARALLEL, "--suppress-outputs"]
         return self.pulumi(arguments, follow)[1]
 
-    def outputs(self) -> dict[str, object]:
+    def outputs(self) -> dict[str, Any]:
         """Stack outputs by name."""
         _, run = self.pulumi(["stack", "output", "--json", "--show-secrets"])
         return json.loads(run.text)

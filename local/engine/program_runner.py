@@ -28,6 +28,10 @@ def _program_trace(error: BaseException) -> str:
     return "".join(traceback.format_list(frames[first:])) + "".join(traceback.format_exception_only(error))
 
 
+def _run(program: str) -> None:
+    runpy.run_path(program, run_name="__main__")
+
+
 def main() -> int:
     program = sys.argv[1]
     settings = json.loads(os.environ.pop("IMAGING_PROGRAM_SETTINGS"))
@@ -39,13 +43,11 @@ def main() -> int:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(
-            pulumi.runtime.run_in_stack(lambda: runpy.run_path(program, run_name="__main__") and None)
-        )
+        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run(program)))
     except pulumi.RunError as error:  # the program's own sentence for its user
         pulumi.log.error(str(error))
         return _ALREADY_SHOWN
-    except Exception as error:  # noqa: BLE001  (whatever the program raised is shown, then the run ends)
+    except Exception as error:
         pulumi.log.error(f"Program failed with an unhandled exception:\n{_program_trace(error)}")
         return _ALREADY_SHOWN
     finally:

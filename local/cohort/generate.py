@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from local.cohort import CREDIT
-from local.cohort.anatomy import LOBES, SPACING_MM, Anatomy
+from local.cohort.anatomy import LOBES, SPACING_MM, Anatomy, CohortError
 from local.cohort.dicom import CODED_SYNTAXES, PLAIN_SYNTAXES, StudyIdentity, uid_from, write_slice
 from local.cohort.lesion import Focus, Site, draw_foci, draw_site, paint
 from local.cohort.people import draw_person
 from local.cohort.scanner import SCANNERS, reconstruct
 from local.cohort.warp import Warp, coordinates, draw_warp, sample
 
-_SMALLEST_FINDING_MM2: Final = 250.0
-"""Consolidated area that every slice of a pneumonia patient shows at least."""
+SMALLEST_FINDING_MM2: Final = 250.0
+"""Consolidated area that every slice of a pneumonia patient shows at least: subtle at 250, lobar from about 2000 on."""
 _SMALLEST_LUNG_PIXELS: Final = 4000
-_ATTEMPTS: Final = 24
+_ATTEMPTS: Final = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +29,30 @@ class Patient:
     site: Site
     foci: list[Focus]
     slices: list[NDArray[np.float32]]
-    finding_area_mm2: float
+    shown_mm2: float
+    """Consolidated area of the slice with the least of it; in a normal patient what the foci would have shown."""
+    painted: bool
+
+    @property
+    def finding_area_mm2(self) -> float:
+        """Consolidated area that is really there."""
+        return self.shown_mm2 if self.painted else 0.0
 
 
 def write_cohort(
-    anatomy: Anatomy, out: Path, *, patients: int, slices: int, seed: int, codecs: bool
+    anatomy: Anatomy,
+    out: Path,
+    *,
+    patients: int,
+    slices: int,
+    seed: int,
+    codecs: bool,
+    finding_mm2: float = SMALLEST_FINDING_MM2,
 ) -> list[dict[str, Any]]:
     """Write every patient, labels.json and README.txt under `out`; the studies as labels.json has them."""
     out.mkdir(parents=True, exist_ok=True)
     studies = [
-        _write_patient(anatomy, out, number=number, slices=slices, seed=seed, codecs=codecs)
+        _write_patient(anatomy, out, number=number, slices=slices, seed=seed, codecs=codecs, finding_mm2=finding_mm2)
         for number in range(patients)
     ]
     labels = {"schema": "cohort-labels/1", "seed": seed, "semi_synthetic": True, "studies": studies}
@@ -47,7 +61,14 @@ def write_cohort(
     return studies
 
 
-def draw_patient(anatomy: Anatomy, rng: np.random.Generator, *, pneumonia: bool, slices: int) -> Patient:
+def draw_patient(
+    anatomy: Anatomy,
+    rng: np.random.Generator,
+    *,
+    pneumonia: bool,
+    slices: int,
+    finding_mm2: float = SMALLEST_FINDING_MM2,
+) -> Patient:
     """A patient whose every slice shows lung and, with pneumonia, the finding; drawn again until it does.
 
     Normals are drawn by the same test with foci that are then not painted: else the places where a finding shows well
@@ -57,9 +78,11 @@ def draw_patient(anatomy: Anatomy, rng: np.random.Generator, *, pneumonia: bool,
         warp, site = draw_warp(rng), draw_site(anatomy, rng, slices)
         foci = draw_foci(anatomy, site, rng, slices)
         patient = _image(anatomy, warp, site, foci, slices, keep=pneumonia)
-        if patient is not None:
+        if patient is not None and patient.shown_mm2 >= finding_mm2:
             return patient
-    raise RuntimeError("no patient with a visible finding could be drawn")
+    raise CohortError(
+        f"no patient whose every slice shows {finding_mm2:.0f} mm2 of the finding could be drawn: ask for less"
+    )
 
 
 def _image(anatomy: Anatomy, warp: Warp, site: Site, foci: list[Focus], slices: int, *, keep: bool) -> Patient | None:
@@ -73,17 +96,15 @@ def _image(anatomy: Anatomy, warp: Warp, site: Site, foci: list[Focus], slices: 
         painted, area = paint(image, lobes, where, foci)
         images.append(painted if keep else image)
         smallest = min(smallest, area)
-    if smallest < _SMALLEST_FINDING_MM2:
-        return None
-    return Patient(
-        site=site, foci=foci if keep else [], slices=images, finding_area_mm2=float(smallest) if keep else 0.0
-    )
+    return Patient(site=site, foci=foci if keep else [], slices=images, shown_mm2=float(smallest), painted=keep)
 
 
-def _write_patient(anatomy: Anatomy, out: Path, *, number: int, slices: int, seed: int, codecs: bool) -> dict[str, Any]:
+def _write_patient(
+    anatomy: Anatomy, out: Path, *, number: int, slices: int, seed: int, codecs: bool, finding_mm2: float
+) -> dict[str, Any]:
     rng = np.random.default_rng([seed, number])
     pneumonia = number % 2 == 1
-    patient = draw_patient(anatomy, rng, pneumonia=pneumonia, slices=slices)
+    patient = draw_patient(anatomy, rng, pneumonia=pneumonia, slices=slices, finding_mm2=finding_mm2)
     person = draw_person(rng, number)
     # scanner and syntax follow the pair of patients, so that neither tells the finding
     scanner = SCANNERS[number // 2 % len(SCANNERS)]

@@ -29,6 +29,7 @@ from local.stack import LocalStack
 
 PEOPLE = {"radiologist": "radiologist@demo.invalid", "admin": "admin@demo.invalid"}
 SAMPLE = CACHE / "sample-dicom"
+FINDING_MM2 = 2000
 
 
 @dataclass
@@ -220,10 +221,12 @@ class Demo:
 def make_sample(patients: int, slices: int, seed: int) -> list[Path]:
     """Files of the cohort, of the pydicom package and hostile ones; made once per choice of numbers."""
     stamp = SAMPLE / "made-with.json"
-    choice = {"patients": patients, "slices": slices, "seed": seed}
+    choice = {"patients": patients, "slices": slices, "seed": seed, "finding_mm2": FINDING_MM2}
     if not stamp.exists() or json.loads(stamp.read_text()) != choice:
         command = [str(PROJECT_PYTHON), "-m", "local.cohort", "--out", str(SAMPLE / "cohort"), "--cache", str(CACHE)]
         command += ["--patients", str(patients), "--slices-per-patient", str(slices), "--seed", str(seed)]
+        # lobar pneumonia: what a small network can learn from some forty patients within a minute
+        command += ["--finding-mm2", str(choice["finding_mm2"])]
         command += ["--hostile", str(SAMPLE / "hostile"), "--pydicom-files", str(SAMPLE / "pydicom")]
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             raise GaveUpError("The sample could not be made; the lines above say why.")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 CACHE_LIMIT_BYTES = 2 * 1024**3
 """A split up to this size is kept in memory after the first epoch."""
+MIN_STEPS = 24
+"""Optimizer steps that an epoch has at least: a tiny split is passed over several times, every time augmented anew,
+so that an epoch (its checkpoint, its validation, its share of the patience) stands for some learning."""
+
+
+def passes_per_epoch(images: int, batch_size: int) -> int:
+    """How often an epoch goes over the training split: 1 unless the split is tiny."""
+    return max(1, math.ceil(MIN_STEPS * batch_size / images))
 
 
 def _load_shard(path: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +63,8 @@ def training_batches(split: Split, batch_size: int, augmentation: str, seed: int
 
     if split.name != "train":
         raise TrainingError(f"augmentation belongs to the training split, not to {split.name}")
-    batches = _examples(split, seed, shuffle=True).batch(batch_size)
+    examples = _examples(split, seed, shuffle=True).repeat(passes_per_epoch(split.images, batch_size))
+    batches = examples.batch(batch_size)
     layers = augmentation_layers(augmentation, seed)
 
     def altered(images: Any, labels: Any) -> tuple[Any, Any]:
@@ -75,7 +85,7 @@ def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
 
 
 def augmentation_layers(augmentation: str, seed: int) -> list[Any]:
-    """Rotation (share of a full turn), mirror, zoom, shift and noise; air fills what comes in at the borders."""
+    """Rotation (share of a full turn), zoom, shift, mirror, intensity, noise; air fills what comes in at a border."""
     import keras
 
     if augmentation not in AUGMENTATIONS:
@@ -87,8 +97,11 @@ def augmentation_layers(augmentation: str, seed: int) -> list[Any]:
     if augmentation == "light":
         return light
     return [
-        keras.layers.RandomRotation(0.04, seed=seed + 2, **fill),
-        keras.layers.RandomZoom(0.1, seed=seed + 3, **fill),
-        keras.layers.RandomTranslation(0.05, 0.05, seed=seed + 4, **fill),
-        *light,
+        keras.layers.RandomRotation(0.06, seed=seed + 2, **fill),
+        keras.layers.RandomZoom(0.15, seed=seed + 3, **fill),
+        keras.layers.RandomTranslation(0.08, 0.08, seed=seed + 4, **fill),
+        keras.layers.RandomBrightness(0.06, value_range=(0.0, 1.0), seed=seed + 5),  # scanners drift by tens of HU
+        keras.layers.RandomContrast(0.15, value_range=(0.0, 1.0), seed=seed + 6),
+        keras.layers.RandomFlip("horizontal", seed=seed),
+        keras.layers.GaussianNoise(0.02, seed=seed + 1),
     ]

@@ -84,15 +84,26 @@ def _pretrained(backbone: str, image: Any, weights: Path | None) -> tuple[Any, A
 
 
 def _small_cnn(image: Any) -> Any:
-    """Four convolution blocks for small images and few patients: seconds on a CPU, no claim to clinical worth."""
+    """Three convolutions for small images and few patients: seconds on a CPU, no claim to clinical worth."""
     import keras
 
     features = image
-    for index, filters in enumerate((16, 32, 48, 64)):
-        features = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{index}")(features)
-        features = keras.layers.BatchNormalization(momentum=0.9, name=f"norm{index}")(features)
-        features = keras.layers.ReLU(name=f"relu{index}")(features)
-        features = keras.layers.MaxPooling2D(name=f"pool{index}")(features)
+    for index, (filters, kernel, stride) in enumerate(((16, 5, 2), (32, 3, 1), (48, 3, 1))):
+        if index == 2:
+            features = keras.layers.AveragePooling2D(2, name="pool")(features)
+        convolution = keras.layers.Conv2D(
+            filters,
+            kernel,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"convolution_{index}",
+        )
+        features = convolution(features)
+        features = keras.layers.BatchNormalization(momentum=0.9, name=f"normalisation_{index}")(features)
+        features = keras.layers.ReLU(name=f"activation_{index}")(features)
     mean = keras.layers.GlobalAveragePooling2D(name="mean_pool")(features)
-    peak = keras.layers.GlobalMaxPooling2D(name="max_pool")(features)  # a small consolidation must not average away
-    return keras.layers.Dropout(0.3, name="head_dropout")(keras.layers.Concatenate(name="pooled")([mean, peak]))
+    peak = keras.layers.GlobalMaxPooling2D(name="peak_pool")(features)  # a small consolidation must not average away
+    pooled = keras.layers.Concatenate(name="pooled")([mean, peak])  # (B, 96)
+    return keras.layers.Dropout(0.2, name="head_dropout")(pooled)

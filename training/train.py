@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FULL_SIZE = ("resnet50", 512)
 FROZEN_SHARE = 0.2
 """Share of the epochs in which only the head of a pretrained model learns."""
+WEIGHT_DECAY = 4e-3
+"""Decoupled weight decay of Adam, per step and times the learning rate."""
 FINE_TUNE_RATE = 0.1
 """Factor on the learning rate once the pretrained layers learn too."""
 
@@ -217,7 +219,7 @@ def _compile(classifier: Classifier, phase: Phase) -> None:
     if classifier.base is not None:
         classifier.base.trainable = phase.base_trainable
     classifier.model.compile(
-        optimizer=keras.optimizers.Adam(phase.learning_rate),
+        optimizer=keras.optimizers.Adam(phase.learning_rate, weight_decay=WEIGHT_DECAY),
         loss="binary_crossentropy",
         metrics=["accuracy", keras.metrics.Precision(name="precision"), keras.metrics.Recall(name="recall")],
     )

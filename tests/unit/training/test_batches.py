@@ -1,0 +1,37 @@
+"""What the tf.data pipelines decide without TensorFlow."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from training.batches import MIN_STEPS, augmentation_layers, passes_per_epoch, training_batches
+from training.dataset import open_split
+from training.failure import TrainingError
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "passes"),
+    [(84, 16, 5), (MIN_STEPS * 16, 16, 1), (100_000, 32, 1), (1, 32, MIN_STEPS * 32)],
+)
+def test_a_tiny_split_is_passed_over_until_the_epoch_has_enough_steps(images: int, batch_size: int, passes: int):
+    assert passes_per_epoch(images, batch_size) == passes
+    assert passes * images >= min(images, MIN_STEPS * batch_size)
+
+
+def test_only_the_training_split_is_ever_augmented(
+    tmp_path: Path, split_writer: Callable[..., None], sides: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    split_writer(tmp_path / "test", "test", sides)
+    with pytest.raises(TrainingError, match="belongs to the training split, not to test"):
+        training_batches(open_split(tmp_path / "test"), 4, "standard", 1)
+
+
+def test_an_unknown_augmentation_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "keras", object())
+    with pytest.raises(TrainingError, match="wild"):
+        augmentation_layers("wild", 1)

@@ -126,7 +126,7 @@ def rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     told.append(("pipeline", f"{facts['pipeline']['status']} {facts['pipeline']['reason']}".strip()))
     if found := facts["evaluation"].get("report"):
         names = ("accuracy", "precision", "recall", "roc_auc")
-        values = {n: found["metrics"][n]["value"] for n in names if n in found["metrics"]}
+        values = {n: v for n in names if (v := found["metrics"].get(n, {}).get("value")) is not None}
         told.append(("held-out patients", ", ".join(f"{n} {v:.3f}" for n, v in values.items())))
     if "model" in facts:
         told.append(("model", f"version {facts['model']['version']} approved and deployed"))

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import names
+from training.calibration import Calibration, fold_into
+from training.calibration import fit as fit_calibration
 from training.checkpoint import CheckpointStore, Progress
 from training.dataset import Split, open_split
 from training.failure import DatasetError, TrainingError
@@ -99,7 +101,8 @@ def main(arguments: Sequence[str], directories: TrainDirectories) -> None:
     with strategy.scope():
         fit(run)
         store.restore(classifier.model, run.progress.best_epoch, optimizer=False)
-    write_outputs(run, directories)
+        calibration = calibrate(run)
+    write_outputs(run, directories, calibration)
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
@@ -232,7 +235,21 @@ def class_weights(train: Split) -> dict[int, float]:
     return {0: total / (2 * normal), 1: total / (2 * pneumonia)}
 
 
-def write_outputs(run: Run, directories: TrainDirectories) -> None:
+def calibrate(run: Run) -> Calibration:
+    """Fit the scores to the validation patients and fold the line into the model (see training.calibration)."""
+    from training.batches import plain_batches
+    from training.model import OUTPUT_NAME
+
+    batches = plain_batches(run.validation, run.config.batch_size)
+    scores = run.classifier.model.predict(batches, verbose=0).ravel()
+    labels = run.validation.arrays()["labels"]
+    calibration = fit_calibration(scores, labels)
+    fold_into(run.classifier.model, OUTPUT_NAME, calibration)
+    print(f"[train] calibration on validation: slope={calibration.slope:.4f} intercept={calibration.intercept:.4f}")
+    return calibration
+
+
+def write_outputs(run: Run, directories: TrainDirectories, calibration: Calibration) -> None:
     """History and curves beside the model, then the artifact."""
     from training.export import export, metadata
     from training.plots import training_curves
@@ -241,7 +258,10 @@ def write_outputs(run: Run, directories: TrainDirectories) -> None:
     directories.output.mkdir(parents=True, exist_ok=True)
     (directories.output / "history.json").write_text(json.dumps(progress.history, indent=1))
     training_curves(progress.history, progress.best_epoch, directories.output / "curves.png")
-    described = metadata(asdict(run.config), [run.train, run.validation], progress)
+    described = {
+        **metadata(asdict(run.config), [run.train, run.validation], progress),
+        "calibration": asdict(calibration),
+    }
     export(run.classifier.model, directories.model, described, run.validation.arrays()["images"][:4])
     best = progress.history[progress.best_epoch - 1]
     print(

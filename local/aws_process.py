@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -72,6 +73,7 @@ class AwsProcess:
             return self.environment()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "port").write_text(str(self.port))
+        self._wait_for_port()
         (self.folder / "ready.json").unlink(missing_ok=True)
         log = (self.folder / "log.txt").open("ab")
         command = [str(AWS_PYTHON), "-m", "local.aws", "--dir", str(self.folder), "--port", str(self.port)]
@@ -93,6 +95,15 @@ class AwsProcess:
             f"The embedded AWS did not start on port {self.port}. If the port is taken, choose another: "
             f"make demo PORT=4700. The end of its log ({self.folder.name}/log.txt):\n{tail}"
         )
+
+    def _wait_for_port(self, seconds: float = 20) -> None:
+        """After a kill, a forked snapshot of the dead process may hold the port until it has written its file."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) != 0:  # nobody listens
+                    return
+            time.sleep(0.2)
 
     def stop(self, *, kill: bool = False, seconds: float = 30) -> None:
         """End it: by SIGTERM with its state saved, or by SIGKILL to stand for a crash."""

@@ -85,7 +85,7 @@ class LocalStack:
 
     def _empty_data_store(self) -> None:
         images = Cloud(self.client_environment()).client("medical-imaging")
-        for store in images.list_datastores()["datastoreSummaries"]:
+        for store in images.list_datastores(datastoreStatus="ACTIVE")["datastoreSummaries"]:
             pages = images.get_paginator("search_image_sets").paginate(datastoreId=store["datastoreId"])
             for found in (f for page in pages for f in page["imageSetsMetadataSummaries"]):
                 images.delete_image_set(datastoreId=store["datastoreId"], imageSetId=found["imageSetId"])

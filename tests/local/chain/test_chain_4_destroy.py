@@ -14,4 +14,7 @@ def test_the_engine_deletes_the_whole_stack(stack: LocalStack) -> None:
     assert cloud.client("s3").list_buckets()["Buckets"] == []
     assert cloud.client("lambda").list_functions()["Functions"] == []
     assert cloud.client("dynamodb").list_tables()["TableNames"] == []
-    assert cloud.client("medical-imaging").list_datastores()["datastoreSummaries"] == []
+    stores = cloud.client("medical-imaging").list_datastores()["datastoreSummaries"]
+    assert {store["datastoreStatus"] for store in stores} == {"DELETED"}, (
+        "HealthImaging goes on listing what it deleted"
+    )

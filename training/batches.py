@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training.augment import augmented, strength_of
 from training.dataset import SHARD_IMAGES, Split
 from training.failure import TrainingError
-from training.names import AUGMENTATIONS
-from training.pixels import AIR
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -65,15 +64,11 @@ def training_batches(split: Split, batch_size: int, augmentation: str, seed: int
         raise TrainingError(f"augmentation belongs to the training split, not to {split.name}")
     examples = _examples(split, seed, shuffle=True).repeat(passes_per_epoch(split.images, batch_size))
     batches = examples.batch(batch_size)
-    layers = augmentation_layers(augmentation, seed)
-
-    def altered(images: Any, labels: Any) -> tuple[Any, Any]:
-        for layer in layers:
-            images = layer(images, training=True)
-        return tf.clip_by_value(images, 0.0, 1.0), labels
-
-    if layers:
-        batches = batches.map(altered, num_parallel_calls=tf.data.AUTOTUNE)
+    strength = strength_of(augmentation)
+    if strength is not None:
+        batches = batches.map(
+            lambda images, labels: (augmented(images, strength), labels), num_parallel_calls=tf.data.AUTOTUNE
+        )
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
@@ -82,26 +77,3 @@ def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     import tensorflow as tf
 
     return _examples(split, 0, shuffle=False).batch(batch_size).prefetch(tf.data.AUTOTUNE)
-
-
-def augmentation_layers(augmentation: str, seed: int) -> list[Any]:
-    """Rotation (share of a full turn), zoom, shift, mirror, intensity, noise; air fills what comes in at a border."""
-    import keras
-
-    if augmentation not in AUGMENTATIONS:
-        raise TrainingError(f"the augmentation {augmentation!r} is unknown; known are {', '.join(AUGMENTATIONS)}")
-    fill = {"fill_mode": "constant", "fill_value": AIR}
-    if augmentation == "none":
-        return []
-    light = [keras.layers.RandomFlip("horizontal", seed=seed), keras.layers.GaussianNoise(0.01, seed=seed + 1)]
-    if augmentation == "light":
-        return light
-    return [
-        keras.layers.RandomRotation(0.06, seed=seed + 2, **fill),
-        keras.layers.RandomZoom(0.15, seed=seed + 3, **fill),
-        keras.layers.RandomTranslation(0.08, 0.08, seed=seed + 4, **fill),
-        keras.layers.RandomBrightness(0.06, value_range=(0.0, 1.0), seed=seed + 5),  # scanners drift by tens of HU
-        keras.layers.RandomContrast(0.15, value_range=(0.0, 1.0), seed=seed + 6),
-        keras.layers.RandomFlip("horizontal", seed=seed),
-        keras.layers.GaussianNoise(0.02, seed=seed + 1),
-    ]

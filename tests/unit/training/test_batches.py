@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from training.batches import MIN_STEPS, augmentation_layers, passes_per_epoch, training_batches
+from training.augment import STRENGTHS, strength_of
+from training.batches import MIN_STEPS, passes_per_epoch, training_batches
 from training.dataset import open_split
 from training.failure import TrainingError
+from training.names import AUGMENTATIONS
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,10 @@ def test_only_the_training_split_is_ever_augmented(
         training_batches(open_split(tmp_path / "test"), 4, "standard", 1)
 
 
-def test_an_unknown_augmentation_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "keras", object())
+def test_an_unknown_augmentation_is_refused():
     with pytest.raises(TrainingError, match="wild"):
-        augmentation_layers("wild", 1)
+        strength_of("wild")
+
+
+def test_every_configurable_augmentation_has_a_strength():
+    assert tuple(STRENGTHS) == AUGMENTATIONS

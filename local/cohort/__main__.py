@@ -20,7 +20,7 @@ def main(  # noqa: PLR0917 - typer calls it by name
     slices_per_patient: Annotated[int, typer.Option(min=1, max=16, help="Neighbouring slices of each.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 7,
     finding_mm2: Annotated[
-        float, typer.Option(min=0, max=4000, help="Consolidated area in each slice: 250 is subtle, 2000 lobar.")
+        float, typer.Option(min=0, max=2200, help="Consolidated area in each slice: 250 is subtle, 2000 lobar.")
     ] = 250.0,
     cache: Annotated[Path, typer.Option(help="Where the source CT is kept.")] = Path(".cache"),
     source: Annotated[

@@ -12,7 +12,7 @@ from imaging.deidentify import deidentify
 from imaging.parse import read
 from imaging.render import values_of
 from imaging.validate import validate
-from local.cohort.anatomy import SPACING_MM, Anatomy
+from local.cohort.anatomy import SPACING_MM, Anatomy, CohortError
 from local.cohort.generate import draw_patient, write_cohort
 
 PATIENTS, SLICES = 12, 2
@@ -123,3 +123,20 @@ def test_credit_and_nature_of_the_data_are_stated(cohort: Path) -> None:
     text = (cohort / "README.txt").read_text()
     for words in ("CC BY 3.0", "LIDC-IDRI", "TCIA", "one anatomy", "Semi-synthetic"):
         assert words.lower() in text.lower()
+
+
+def test_a_finding_can_be_asked_to_be_larger(phantom: Anatomy) -> None:
+    subtle, asked = (
+        draw_patient(phantom, np.random.default_rng(3), pneumonia=True, slices=2, finding_mm2=area)
+        for area in (250.0, 900.0)
+    )
+    assert asked.finding_area_mm2 >= 900.0
+    assert subtle.finding_area_mm2 >= 250.0
+
+
+def test_a_finding_that_no_lobe_has_room_for_is_refused_in_a_sentence(
+    phantom: Anatomy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.cohort.generate._ATTEMPTS", 2)
+    with pytest.raises(CohortError, match="ask for less"):
+        draw_patient(phantom, np.random.default_rng(3), pneumonia=True, slices=1, finding_mm2=1e6)

@@ -27,6 +27,7 @@ from local.engine.paths import CACHE, PROJECT_PYTHON, ROOT
 from local.pulumi_run import PulumiRun
 from local.stack import LocalStack
 
+_START = "The start of the pipeline (it waits for training.minNewLabels newly labelled studies, see Pulumi.local.yaml)"
 PEOPLE = {"radiologist": "radiologist@demo.invalid", "admin": "admin@demo.invalid"}
 SAMPLE = CACHE / "sample-dicom"
 FINDING_MM2 = 2000

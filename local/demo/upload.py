@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +32,10 @@ def upload_all(
 ) -> list[Upload]:
     """PUT each file through a presigned URL of its own; `progress` gets the number done so far."""
     done: list[Upload] = []
-    with httpx.Client(verify=ca_bundle, timeout=120) as http, ThreadPoolExecutor(workers) as pool:
+    with (
+        httpx.Client(verify=ssl.create_default_context(cafile=ca_bundle), timeout=120) as http,
+        ThreadPoolExecutor(workers) as pool,
+    ):
         for some in _chunks(files, _PER_CALL):
             places = api.post("/uploads", {"count": len(some)})["uploads"]
             for upload in pool.map(lambda pair: _put(http, *pair), zip(some, places, strict=True)):

@@ -79,7 +79,9 @@ def source_files(folder: Path) -> Iterator[Path]:
 
 def stamp(layer: Layer, runtime: str) -> str:
     """Digest of everything that the layer is made of."""
-    digest = hashlib.sha256(f"{BUILDER_VERSION}/{runtime}/{PLATFORM}/{layer}".encode())
+    # sorted: the order of a set changes from process to process
+    made_of = f"{BUILDER_VERSION}/{runtime}/{PLATFORM}/{layer.name}/{layer.sources}/{sorted(layer.left_out)}"
+    digest = hashlib.sha256(made_of.encode())
     digest.update(layer.lock.read_bytes())
     for folder, name in layer.sources:
         for path in source_files(ROOT / folder):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,20 @@ def test_the_command_line_prints_sizes(runtime: str, tmp_path: Path, capsys: pyt
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("built")
     assert second.endswith("unchanged")
+
+
+def test_the_stamp_is_the_same_in_every_process() -> None:
+    """Else a layer would be built again at each command, and the stack would look changed."""
+    program = "from tools.layers import LAYERS, stamp; print([stamp(layer, 'python3.11') for layer in LAYERS])"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1

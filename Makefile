@@ -64,11 +64,12 @@ layers: ## build the Lambda layers for both runtimes
 
 .PHONY: test
 test: setup setup-preview ## all tests: unit, contract, policy, integration over the whole chain
-	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup tests
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --ignore=tests/local/chain tests
+	@$(PYTHON) -m pytest -q tests/local/chain
 
 .PHONY: test-unit
 test-unit: setup-unit ## unit, contract and policy tests only: seconds
-	@$(PYTHON) -m pytest -q -n 2 --dist loadgroup -m "not local and not engine and not tensorflow" tests
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not local and not engine and not tensorflow" tests
 
 .PHONY: lint
 lint: ## formatting, lint, types and the import rules

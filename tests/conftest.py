@@ -3,22 +3,8 @@
 import copy
 import functools
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take whole files, so that costly fixtures are made once; the chain shares one stack over its files."""
-    for item in items:
-        place = item.path.relative_to(HERE)
-        chain = place.is_relative_to("local/chain")
-        item.add_marker(pytest.mark.xdist_group("chain" if chain else place.as_posix()))
-    # the longest group first: the other worker does the many short ones meanwhile
-    items.sort(key=lambda item: not item.path.is_relative_to(HERE / "local" / "chain"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,8 +18,6 @@ from training.names import BACKBONES
 if TYPE_CHECKING:
     import keras
 
-MIRROR_AVERAGED: frozenset[str] = frozenset({"small_cnn"})
-"""Backbones that are served with the mirrored image's features averaged in: cheap for them, and worth 1 % accuracy."""
 INPUT_NAME = "image"
 OUTPUT_NAME = "probability"
 # Channel means of ImageNet in the order blue, green, red, which the ResNet-50 weights expect (He et al. 2015).
@@ -63,25 +61,6 @@ def build(backbone: str, image_size: int, weights: Path | None = None) -> Classi
         features, base = _pretrained(backbone, image, weights)
     probability = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name=OUTPUT_NAME)(features)  # (B, 1)
     return Classifier(keras.Model(image, probability, name=backbone), base)
-
-
-def serving_model(classifier: Classifier, *, mirror: bool) -> keras.Model:
-    """The model as it is exported; its last layer is the classifier's own.
-
-    Args:
-        mirror: average the features of the image and of its left-right mirror before the last layer. Training shows
-            both anyway; asking for both opinions evens out what the network knows about one side only.
-    """
-    import keras
-
-    if not mirror:
-        return classifier.model
-    head = classifier.model.get_layer(OUTPUT_NAME)
-    trunk = keras.Model(classifier.model.input, head.input, name="trunk")
-    image = keras.Input(classifier.model.input_shape[1:], name=INPUT_NAME)  # (B, S, S, 1)
-    mirrored = keras.ops.flip(image, axis=2)
-    features = keras.layers.Average(name="both_sides")([trunk(image), trunk(mirrored)])  # (B, F)
-    return keras.Model(image, head(features), name=classifier.model.name)
 
 
 def _pretrained(backbone: str, image: Any, weights: Path | None) -> tuple[Any, Any]:

@@ -26,11 +26,10 @@ from training.calibration import fit as fit_calibration
 from training.checkpoint import CheckpointStore, Progress
 from training.dataset import Split, open_split
 from training.failure import DatasetError, TrainingError
-from training.model import MIRROR_AVERAGED, OUTPUT_NAME, Classifier, serving_model
 from training.split import check_no_leak
 
 if TYPE_CHECKING:
-    import keras
+    from training.model import Classifier
 
 FULL_SIZE = ("resnet50", 512)
 FROZEN_SHARE = 0.2
@@ -102,9 +101,8 @@ def main(arguments: Sequence[str], directories: TrainDirectories) -> None:
     with strategy.scope():
         fit(run)
         store.restore(classifier.model, run.progress.best_epoch, optimizer=False)
-        served = serving_model(classifier, mirror=config.backbone in MIRROR_AVERAGED)
-        calibration = calibrate(run, served)
-    write_outputs(run, directories, served, calibration)
+        calibration = calibrate(run)
+    write_outputs(run, directories, calibration)
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
@@ -237,20 +235,21 @@ def class_weights(train: Split) -> dict[int, float]:
     return {0: total / (2 * normal), 1: total / (2 * pneumonia)}
 
 
-def calibrate(run: Run, served: keras.Model) -> Calibration:
+def calibrate(run: Run) -> Calibration:
     """Fit the scores to the validation patients and fold the line into the model (see training.calibration)."""
     from training.batches import plain_batches
+    from training.model import OUTPUT_NAME
 
     batches = plain_batches(run.validation, run.config.batch_size)
-    scores = served.predict(batches, verbose=0).ravel()
+    scores = run.classifier.model.predict(batches, verbose=0).ravel()
     labels = run.validation.arrays()["labels"]
     calibration = fit_calibration(scores, labels)
-    fold_into(served, OUTPUT_NAME, calibration)
+    fold_into(run.classifier.model, OUTPUT_NAME, calibration)
     print(f"[train] calibration on validation: slope={calibration.slope:.4f} intercept={calibration.intercept:.4f}")
     return calibration
 
 
-def write_outputs(run: Run, directories: TrainDirectories, served: keras.Model, calibration: Calibration) -> None:
+def write_outputs(run: Run, directories: TrainDirectories, calibration: Calibration) -> None:
     """History and curves beside the model, then the artifact."""
     from training.export import export, metadata
     from training.plots import training_curves
@@ -262,9 +261,8 @@ def write_outputs(run: Run, directories: TrainDirectories, served: keras.Model, 
     described = {
         **metadata(asdict(run.config), [run.train, run.validation], progress),
         "calibration": asdict(calibration),
-        "mirror_averaged": run.config.backbone in MIRROR_AVERAGED,
     }
-    export(served, directories.model, described, run.validation.arrays()["images"][:4])
+    export(run.classifier.model, directories.model, described, run.validation.arrays()["images"][:4])
     best = progress.history[progress.best_epoch - 1]
     print(
         f"[train] best epoch {progress.best_epoch} of {progress.epoch}: validation_loss={best['validation_loss']:.6f} "

@@ -207,9 +207,7 @@ staged = keras.applications.ResNet50(include_top=False, weights=None, input_shap
 staged.save_weights(weights)
 pretrained = model.build("resnet50", 64, weights)
 pretrained.base.trainable = False
-small = model.serving_model(model.build("small_cnn", 64), mirror=True)
-sides = [float(abs(small(images) - small(images[:, :, ::-1])).numpy().max()), float(np.ptp(small(images)))]
-print(json.dumps({"sides": sides, "loss": losses[0], "parameters": built.model.count_params(),
+print(json.dumps({"loss": losses[0], "parameters": built.model.count_params(),
                   "head": len(pretrained.model.trainable_variables)}))
 """
 
@@ -218,8 +216,6 @@ def test_resnet50_builds_learns_a_step_takes_staged_weights_and_exports(job: Job
     said = json.loads(job.run([str(job.python), "-c", RESNET, str(tmp_path / "model")]).splitlines()[-1])
     assert np.isfinite(said["loss"])
     assert 23_000_000 < said["parameters"] < 24_000_000, "ResNet-50 without its ImageNet head has 23.6 million"
-    difference, spread = said["sides"]
-    assert difference < 1e-6 < spread, "the served small network answers alike for an image and its mirror"
     assert said["head"] == 2, "with frozen staged weights only the head's kernel and bias learn"
     assert (tmp_path / "model/1/saved_model.pb").is_file()
     assert (tmp_path / "model/model.onnx").stat().st_size > 90_000_000

@@ -61,10 +61,12 @@ def build(**changed: Any) -> tuple[Recorder, dict[str, Any], list[str]]:
 
 @pytest.fixture(autouse=True)
 def event_loop() -> Any:
-    """Pulumi's mocks want a loop in the thread."""
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    """Pulumi's mocks want a loop in the thread; a closed one left there would fail the next file's tests."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     yield
-    asyncio.get_event_loop().close()
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def test_the_children_have_the_names_of_the_real_component() -> None:

@@ -71,12 +71,16 @@ class LocalStack:
         """Delete every resource through the engine, as one would on AWS; the embedded AWS goes on running.
 
         A data store must be empty before it can be deleted, and the engine keeps protected resources: both are
-        undone here, since whoever destroys the local stack means it.
+        undone here, since whoever destroys the local stack means it. Files that were on their way can fill a bucket
+        or the data store again behind the engine's back; the functions that do so are gone after the first pass.
         """
         self.aws.start()
-        self._empty_data_store()
         self.pulumi(["state", "unprotect", "--all", "--yes"])
-        self.pulumi(["destroy", "--yes", "--parallel", _PARALLEL], follow)
+        for last in (False, True):
+            self._empty_data_store()
+            code, _ = self.pulumi(["destroy", "--yes", "--parallel", _PARALLEL], follow, check=last)
+            if code == 0:
+                return
 
     def remove(self) -> None:
         """End the embedded AWS and remove the run folder: everything that the stack made lives there."""

@@ -70,14 +70,16 @@ class LocalStack:
     def destroy(self, follow: Follow | None = None) -> None:
         """Delete every resource through the engine, as one would on AWS; the embedded AWS goes on running.
 
-        A data store must be empty before it can be deleted, and the engine keeps protected resources: both are
-        undone here, since whoever destroys the local stack means it. Files that were on their way can fill a bucket
-        or the data store again behind the engine's back; the functions that do so are gone after the first pass.
+        A data store and a model package group must be empty before they can be deleted, and the engine keeps
+        protected resources: all are undone here, since whoever destroys the local stack means it. Files that were on
+        their way can fill a bucket or the data store again, and a pipeline under way can register a model, behind the
+        engine's back; the functions that do so are gone after the first pass.
         """
         self.aws.start()
         self.pulumi(["state", "unprotect", "--all", "--yes"])
         for last in (False, True):
             self._empty_data_store()
+            self._empty_model_registry()
             code, _ = self.pulumi(["destroy", "--yes", "--parallel", _PARALLEL], follow, check=last)
             if code == 0:
                 return
@@ -93,6 +95,15 @@ class LocalStack:
             pages = images.get_paginator("search_image_sets").paginate(datastoreId=store["datastoreId"])
             for found in (f for page in pages for f in page["imageSetsMetadataSummaries"]):
                 images.delete_image_set(datastoreId=store["datastoreId"], imageSetId=found["imageSetId"])
+
+    def _empty_model_registry(self) -> None:
+        registry = Cloud(self.client_environment()).client("sagemaker")
+        for group in registry.list_model_package_groups()["ModelPackageGroupSummaryList"]:
+            pages = registry.get_paginator("list_model_packages").paginate(
+                ModelPackageGroupName=group["ModelPackageGroupName"]
+            )
+            for package in (p for page in pages for p in page["ModelPackageSummaryList"]):
+                registry.delete_model_package(ModelPackageName=package["ModelPackageArn"])
 
 
 def preview_offline(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pulumi
 
@@ -53,7 +54,7 @@ def main() -> None:
         pulumi.export(name, value)
 
 
-def foundation_exports(base: assembly.Foundation) -> dict[str, pulumi.Output[str]]:
+def foundation_exports(base: assembly.Foundation) -> dict[str, pulumi.Output[Any]]:
     """Names of the stores, for people and for the stack's own tools."""
     return {
         "vpc_id": base.network.vpc_id,
@@ -67,6 +68,7 @@ def foundation_exports(base: assembly.Foundation) -> dict[str, pulumi.Output[str
         "metrics_table": base.tables.metrics_name,
         "training_runs_table": base.tables.training_runs_name,
         "idempotency_table": base.tables.idempotency_name,
+        "image_repositories": base.repositories.repository_urls,
         "datastore_id": base.images.datastore_id,
         "dicomweb_endpoint": base.images.dicomweb_endpoint,
         "streaming_endpoint": base.images.streaming_endpoint,

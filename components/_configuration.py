@@ -1,20 +1,38 @@
-"""The shape of the stack's configuration: frozen models, every field with its unit and its bounds.
+"""The shape of the stack's configuration: frozen models, every field with its unit, bounds and meaning.
 
 Field names are the camelCase keys of `Pulumi.<stack>.yaml`. Nothing here reads anything: `components.settings` does.
+The text under a field is its description in the JSON Schema and in docs/CONFIGURATION.md (`make schemas`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from components._configuration_base import Email, Group, NonEmpty, Origin, Principal, Schedule, refusal
+from components._configuration_models import ContainerSettings, RegistrySettings, TrainingSettings
 from components._tags import RESERVED
+
+__all__ = [
+    "ApiSettings",
+    "ContainerSettings",
+    "FunctionSettings",
+    "FunctionsSettings",
+    "Group",
+    "IngestionSettings",
+    "MonitoringSettings",
+    "NetworkSettings",
+    "RegistrySettings",
+    "Settings",
+    "StorageSettings",
+    "TagSettings",
+    "TrainingSettings",
+]
 
 InterfaceService = Literal[
     "medical-imaging",
@@ -43,65 +61,25 @@ LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
 """The steps that CloudWatch Logs accepts (PutRetentionPolicy)."""
-Pattern = Annotated[str, Field(min_length=1, max_length=256)]
-
-_EMAIL = re.compile(r"[^@\s]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:[A-Za-z0-9+=,.@_/*-]{3,}|[A-Za-z0-9+=,.@_-]{1,64}")
-_ORIGIN = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?")
-_SCHEDULE = re.compile(r"rate\(\d+ (minute|hour|day)s?\)|cron\([^()]+\)")
-_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[\w./-]*)?")
-_S3 = re.compile(r"s3://[a-z0-9.-]{3,63}/.+")
-_IMAGE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})")
-_INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
-
-
-def refusal(key: str, value: object, must: str) -> PydanticCustomError:
-    """An error about one key inside a group whose cause is its relation to another key."""
-    return PydanticCustomError("setting", "must {must}", {"key": key, "value": str(value), "must": must})
-
-
-def _written_as(pattern: re.Pattern[str], must: str) -> AfterValidator:
-    """A text that the pattern matches as a whole; the error says what it must be, not the pattern."""
-
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise PydanticCustomError("setting", "must {must}", {"value": value, "must": must})
-        return value
-
-    return AfterValidator(check)
-
-
-Email = Annotated[str, _written_as(_EMAIL, "be an e-mail address")]
-Principal = Annotated[str, _written_as(_PRINCIPAL, "be the name of a role of this account or the ARN of a principal")]
-Origin = Annotated[str, _written_as(_ORIGIN, "be an https origin such as https://viewer.example.org, no path, no star")]
-Schedule = Annotated[str, _written_as(_SCHEDULE, "be a schedule such as rate(5 minutes) or cron(0 3 * * ? *)")]
-S3Uri = Annotated[str, _written_as(_S3, "be an S3 address such as s3://bucket/key")]
-HttpsUrl = Annotated[str, _written_as(_URL, "be an https address")]
-ImageUri = Annotated[str, _written_as(_IMAGE, "be a container image with its tag or digest")]
-InstanceType = Annotated[str, _written_as(_INSTANCE, "be a SageMaker instance type such as ml.m5.xlarge")]
-
-
-class Group(BaseModel):
-    """A structured configuration key: frozen, camelCase, unknown keys refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
-    )
 
 
 class NetworkSettings(Group):
-    """Addresses of the VPC and the ways out of it. One public and one private subnet an availability zone.
-
-    `httpsEgress: internet` lets private subnets reach port 443 anywhere through NAT, for stacks that save endpoints.
-    """
+    """Addresses of the VPC and the ways out of it. One public and one private subnet an availability zone."""
 
     vpc_cidr: IPv4Network = IPv4Network("10.0.0.0/16")
+    """Addresses of the VPC, a /16 to a /28."""
     public_subnets: tuple[IPv4Network, ...] = (IPv4Network("10.0.1.0/24"), IPv4Network("10.0.2.0/24"))
+    """Subnets of the NAT gateways, one an availability zone."""
     private_subnets: tuple[IPv4Network, ...] = (IPv4Network("10.0.10.0/24"), IPv4Network("10.0.20.0/24"))
+    """Subnets of functions, jobs and endpoints, one an availability zone (2 or 3)."""
     nat_strategy: Literal["Single", "OnePerAz"] = "OnePerAz"
+    """One NAT gateway for all zones, or one in each so that a zone's failure stops no other."""
     interface_endpoints: tuple[InterfaceService, ...] = get_args(InterfaceService)
+    """AWS services that are reached inside the VPC."""
     https_egress: Literal["endpoints", "internet"] = "endpoints"
+    """Where private subnets may go on port 443: to the endpoints alone, or anywhere through NAT."""
     flow_log_retention_days: LogRetentionDays = 365
+    """Days that flow logs are kept."""
 
     @property
     def zones(self) -> int:
@@ -137,19 +115,30 @@ class NetworkSettings(Group):
 
 
 class StorageSettings(Group):
-    """Retention and protection of buckets and tables (days)."""
+    """Retention and protection of buckets, tables and secrets."""
 
     force_destroy: bool = False
+    """Buckets are emptied when the stack is destroyed."""
     vpc_endpoint_only: bool = True
+    """Objects are reached through the VPC's endpoint alone: a stolen credential is of no use outside."""
     direct_access_principals: tuple[Principal, ...] = ()
+    """Who may reach objects from outside the VPC: the deploy role, which uploads code."""
     object_lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] = "COMPLIANCE"
+    """Of the audit bucket; COMPLIANCE can be shortened by nobody, root included."""
     object_lock_days: int = Field(default=2557, ge=1, le=36500)
+    """Days that audit objects cannot be deleted."""
     intelligent_tiering_days: int = Field(default=90, ge=30, le=3650)
+    """Days after which images move to Intelligent-Tiering."""
     glacier_days: int = Field(default=180, ge=90, le=3650)
+    """Days after which images move to Glacier."""
     noncurrent_version_days: int = Field(default=365, ge=1, le=3650)
+    """Days that an overwritten or deleted version can be brought back."""
     access_log_days: int = Field(default=2557, ge=1, le=3653)
+    """Days that access logs are kept."""
     deletion_protection: bool = True
+    """Tables, data store and user pool refuse to be deleted."""
     secret_recovery_days: int = Field(default=30, ge=0, le=30)
+    """Days in which a deleted secret can be brought back; 0 deletes at once."""
 
     @model_validator(mode="after")
     def _protected_as_told(self) -> Self:
@@ -165,44 +154,58 @@ class StorageSettings(Group):
 
 
 class IngestionSettings(Group):
-    """The way of a received file: parallelism, quiet time of a study (s), size limit (bytes), grace time (s)."""
+    """The way of a received file."""
 
     max_concurrency: int = Field(default=40, ge=1, le=1000)
+    """Files of one execution that are worked on at once."""
     import_quiet_seconds: int = Field(default=60, ge=0, le=900)
+    """Seconds without a new file after which a study is imported."""
     max_object_bytes: int = Field(default=262_144_000, ge=1_048_576, le=5_368_709_120)
+    """Largest file that is accepted, bytes."""
     reconcile_grace_seconds: int = Field(default=3600, ge=1, le=86_400)
+    """Age from which the reconciler calls a file without a final state missing, seconds."""
 
 
-class FunctionSettings(Group):
-    """Memory (MiB), timeout (s) and reserved concurrency of a Lambda function; null: the account's shared pool."""
+def _all_optional(schema: JsonDict) -> None:
+    schema.pop("required", None)  # what a stack leaves out is completed from the function's own size
+
+
+class FunctionSettings(Group, json_schema_extra=_all_optional):
+    """Size of one Lambda function; what is left out keeps the platform's own."""
 
     memory_mb: int = Field(ge=128, le=10_240)
+    """Memory, MiB; processor time grows with it."""
     timeout_seconds: int = Field(ge=1, le=900)
+    """Longest run, seconds."""
     reserved_concurrency: int | None = Field(default=None, ge=1, le=10_000)
+    """Runs at once that are kept for it, and that it cannot exceed; null: the account's shared pool."""
 
 
-_FUNCTION_SIZES: dict[str, dict[str, int]] = {
-    "imageIngestion": {"memoryMb": 512, "timeoutSeconds": 300},
-    "pipelineTrigger": {"memoryMb": 256, "timeoutSeconds": 60},
-    "modelEvaluation": {"memoryMb": 1024, "timeoutSeconds": 900},
-    "modelRegistry": {"memoryMb": 512, "timeoutSeconds": 300},
-    "monitoring": {"memoryMb": 512, "timeoutSeconds": 300},
-    "radiologistApi": {"memoryMb": 512, "timeoutSeconds": 29},
-}
+def _size(memory_mb: int, timeout_seconds: int) -> FunctionSettings:
+    return FunctionSettings(memory_mb=memory_mb, timeout_seconds=timeout_seconds)
 
 
 class FunctionsSettings(Group):
     """Runtime, logs and sizes of all functions; a size given in part is completed from the platform's own."""
 
     runtime: Literal["python3.11", "python3.12", "python3.13"] = "python3.12"
+    """Lambda runtime; the layers are built for it (`make layers`)."""
     log_level: Literal["INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe records that are written; DEBUG is not offered, for it could show what must not be logged."""
     log_retention_days: LogRetentionDays = 365
-    image_ingestion: FunctionSettings
-    pipeline_trigger: FunctionSettings
-    model_evaluation: FunctionSettings
-    model_registry: FunctionSettings
-    monitoring: FunctionSettings
-    radiologist_api: FunctionSettings
+    """Days that operational logs are kept; audit groups keep monitoring.auditRetentionDays."""
+    image_ingestion: FunctionSettings = _size(512, 300)
+    """Validates, de-identifies and imports."""
+    pipeline_trigger: FunctionSettings = _size(256, 60)
+    """Decides whether verified labels start a training."""
+    model_evaluation: FunctionSettings = _size(1024, 900)
+    """Judges a new model again, independently."""
+    model_registry: FunctionSettings = _size(512, 300)
+    """Approves and deploys."""
+    monitoring: FunctionSettings = _size(512, 300)
+    """Health checks and the nightly reconciliation."""
+    radiologist_api: FunctionSettings = _size(512, 29)
+    """The REST API; 29 s is API Gateway's own limit."""
 
     @model_validator(mode="before")
     @classmethod
@@ -210,98 +213,67 @@ class FunctionsSettings(Group):
         if not isinstance(given, dict):
             return given
         values: dict[str, Any] = {**given}
-        for name, size in _FUNCTION_SIZES.items():
-            own = values.get(name, {})
-            values[name] = {**size, **own} if isinstance(own, dict) else own
+        for field in cls.model_fields.values():
+            if not isinstance(field.default, FunctionSettings):
+                continue
+            name, own = str(field.alias), values.get(str(field.alias), {})
+            values[name] = {**field.default.model_dump(by_alias=True), **own} if isinstance(own, dict) else own
         return values
 
 
-class TrainingSettings(Group):
-    """The model, how it is trained and when: image edge (pixels), volume (GiB), run time (s).
-
-    An image that is not given is the AWS deep-learning container that belongs to the training code.
-    """
-
-    backbone: Literal["resnet50", "mobilenet_v3_small", "small_cnn"] = "resnet50"
-    image_size: int = Field(default=512, ge=32, le=1024, multiple_of=32)
-    epochs: int = Field(default=50, ge=1, le=1000)
-    batch_size: int = Field(default=32, ge=1, le=1024)
-    learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    early_stopping_patience: int = Field(default=5, ge=1, le=100)
-    test_share: float = Field(default=0.2, ge=0.05, le=0.5)
-    validation_share: float = Field(default=0.2, ge=0.05, le=0.5)
-    augmentation: Literal["none", "light", "standard"] = "standard"
-    accuracy_threshold: float = Field(default=0.85, ge=0, le=1)
-    seed: int = Field(default=20_260_101, ge=0, le=2**31 - 1)
-    min_new_labels: int = Field(default=100, ge=1, le=1_000_000)
-    weights_uri: S3Uri | None = None
-    training_instance_type: InstanceType = "ml.g4dn.xlarge"
-    processing_instance_type: InstanceType = "ml.m5.2xlarge"
-    volume_size_gb: int = Field(default=100, ge=1, le=16_384)
-    use_spot: bool = True
-    max_runtime_seconds: int = Field(default=43_200, ge=60, le=432_000)
-    max_wait_seconds: int = Field(default=86_400, ge=60, le=864_000)
-    processing_image: ImageUri | None = None
-    training_image: ImageUri | None = None
-    package_index_url: HttpsUrl | None = None
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.test_share + self.validation_share > 0.6:
-            raise refusal("validationShare", self.validation_share, "leave 40 % for training beside testShare")
-        if self.weights_uri is not None and self.backbone == "small_cnn":
-            raise refusal("weightsUri", self.weights_uri, "be absent: small_cnn has no ImageNet weights")
-        if self.use_spot and self.max_wait_seconds < self.max_runtime_seconds:
-            raise refusal(
-                "maxWaitSeconds", self.max_wait_seconds, "be at least maxRuntimeSeconds where useSpot is true"
-            )
-        return self
-
-
-class RegistrySettings(Group):
-    """Who lets a model into service, and the endpoint that serves it (capture in percent of requests)."""
-
-    auto_approve: bool = False
-    auto_deploy: bool = False
-    max_disagreement: float = Field(default=0.02, ge=0, le=1)
-    inference_instance_type: InstanceType = "ml.m5.xlarge"
-    inference_image: ImageUri | None = None
-    data_capture_percent: int = Field(default=100, ge=0, le=100)
-
-
 class ApiSettings(Group):
-    """The radiologist API: life of upload URLs (s), rate limits (requests a second), browsers let in, sign-in."""
+    """The radiologist API."""
 
     upload_url_seconds: int = Field(default=900, ge=60, le=3600)
+    """Life of a presigned upload URL, seconds."""
     throttle_rate: int = Field(default=50, ge=1, le=10_000)
+    """Requests a second in the long run."""
     throttle_burst: int = Field(default=100, ge=1, le=5_000)
+    """Requests at once."""
     cors_origins: tuple[Origin, ...] = ()
+    """Origins whose pages may call the API."""
     mfa: Literal["ON", "OPTIONAL", "OFF"] = "ON"
+    """Second factor at sign-in (45 CFR 164.312(d))."""
     waf: bool = True
+    """A web application firewall in front of the API."""
 
 
 class MonitoringSettings(Group):
-    """Whom alarms reach and when they ring; `alertsInbox` also keeps every alert in a queue for who has no mail."""
+    """Whom alarms reach and when they ring."""
 
     alert_emails: tuple[Email, ...] = ()
+    """Addresses that alarms are mailed to."""
     alerts_inbox: bool = False
+    """Every alert is also kept in a queue, for who has no mail."""
     dashboards: bool = True
+    """CloudWatch dashboards are made."""
     health_schedule: Schedule = "rate(5 minutes)"
+    """When the health check runs."""
     reconcile_schedule: Schedule = "cron(0 3 * * ? *)"
+    """When what was received is compared with what was imported (UTC)."""
     retrieval_p99_milliseconds: int = Field(default=1000, ge=1, le=60_000)
+    """Alarm: the slowest percent of image retrievals, milliseconds."""
     data_store_errors_per_minute: int = Field(default=5, ge=1, le=10_000)
+    """Alarm: errors of HealthImaging a minute."""
     lambda_error_percent: float = Field(default=1.0, gt=0, le=100)
+    """Alarm: runs of a function that fail, percent."""
     storage_budget_gb: int = Field(default=1000, ge=1, le=10_000_000)
+    """Alarm: size of a bucket, GB."""
     audit_lag_minutes: int = Field(default=15, ge=1, le=1440)
+    """Alarm: age of the newest audit record, minutes."""
     audit_retention_days: LogRetentionDays = 2557
+    """Days that audit logs are kept; six years are the rule's least (45 CFR 164.316(b)(2)(i))."""
 
 
 class TagSettings(Group):
-    """Who owns the stack and who pays; `extra` is put on every resource as it is."""
+    """Who owns the stack and who pays. Tags are readable by anyone who may list resources: no PHI."""
 
     owner: str = Field(min_length=1, max_length=256)
+    """The team that answers for the stack."""
     cost_center: str = Field(min_length=1, max_length=256)
-    extra: dict[str, Pattern] = Field(default_factory=dict[str, str])
+    """Who pays."""
+    extra: dict[str, NonEmpty] = Field(default_factory=dict[str, str])
+    """Tags put on every resource as they are."""
 
     @field_validator("extra")
     @classmethod
@@ -320,6 +292,7 @@ class Settings(Group):
     functions: FunctionsSettings
     training: TrainingSettings
     registry: RegistrySettings
+    containers: ContainerSettings = ContainerSettings()
     api: ApiSettings
     monitoring: MonitoringSettings
     tags: TagSettings

@@ -10,6 +10,7 @@ import pulumi
 from components._base import Context
 from components._iam import Statement
 from components._workload import KeyArns, use_key
+from components.containers import repository_arns
 
 CONTAINER_ACCOUNT: Final = "763104351884"
 """Owner of the AWS deep-learning containers (most regions).
@@ -155,7 +156,7 @@ def _container_statements(context: Context, *log_places: str) -> list[Statement]
         Statement(
             sid="PullImages",
             actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            resources=[images, arn("ecr", f"repository/{context.naming.project}/*")],
+            resources=[images, repository_arns(context)],
         ),
         Statement(
             sid="LogInToRegistries",  # the token is for the registry as a whole: no resource-level right exists

@@ -20,6 +20,7 @@ from components.api import RadiologistApiArgs
 from components.api_function import ROLE as API_ROLE
 from components.api_function import ApiStores
 from components.boundary import WorkloadBoundary, WorkloadBoundaryArgs
+from components.containers import ImageRepositories, ImageRepositoriesArgs, image_addresses
 from components.event_routes import EventRoutesArgs, Receiver
 from components.events import PlatformEvents, PlatformEventsArgs, Subscription
 from components.function import FunctionNetwork
@@ -64,6 +65,7 @@ class Foundation:
     tables: PlatformTables
     images: HealthImagingStore
     layers: Layers
+    repositories: ImageRepositories
 
     def table(self, role: str) -> Table:
         """The table with that role."""
@@ -151,6 +153,10 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
         tables=tables,
         images=images,
         layers=Layers("layers", LayersArgs(context=context, runtime=settings.functions.runtime)),
+        repositories=ImageRepositories(
+            "containers",
+            ImageRepositoriesArgs(context=context, key_arn=keys.models_arn, settings=settings.containers),
+        ),
     )
 
 
@@ -249,6 +255,7 @@ def mlops_args(base: Foundation, events: PlatformEvents, commit: str) -> MLOpsPi
         ),
         training=settings.training,
         registry=settings.registry,
+        images=image_addresses(base.context, settings.containers),
         functions=settings.functions,
         evaluation_layer=base.layers.evaluation_arn,
         code_bucket=base.buckets.model_artifacts_name,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
@@ -35,6 +35,7 @@ class MLOpsPipelineArgs:
         code_bucket: the model-artifacts bucket itself, so that the upload waits for it.
         subnet_ids: private subnets of the jobs.
         commit: version control commit of the program, kept with each model.
+        images: role of an image -> its address by digest; absent ones are the AWS containers of the framework.
         code_folder: where the training code is packed before it is uploaded.
     """
 
@@ -48,6 +49,7 @@ class MLOpsPipelineArgs:
     subnet_ids: pulumi.Input[Sequence[str]]
     security_group_ids: Sequence[pulumi.Input[str]]
     commit: str
+    images: Mapping[str, str] = field(default_factory=dict[str, str])
     code_folder: Path = Path("build/training")
 
 
@@ -211,6 +213,7 @@ class MLOpsPipeline(PlatformComponent):
             role_arn=self._role_arn("training-jobs"),
             registry_function_arn=self._registry_function_arn(),
             commit=args.commit,
+            images=args.images,
         )
         return training_pipeline(
             f"{name}-pipeline",

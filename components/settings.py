@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from components._configuration import (
     ApiSettings,
+    ContainerSettings,
     FunctionSettings,
     FunctionsSettings,
     Group,
@@ -31,6 +32,7 @@ from components._configuration import (
 
 __all__ = [
     "ApiSettings",
+    "ContainerSettings",
     "FunctionSettings",
     "FunctionsSettings",
     "IngestionSettings",

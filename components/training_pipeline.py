@@ -44,6 +44,7 @@ class PipelinePlaces:
         role_arn: role of all jobs.
         registry_function_arn: function that is told of a rejected model.
         commit: version control commit of the program.
+        images: role of an image -> its address by digest; what is absent is the AWS container of the framework.
     """
 
     preprocessed_bucket: str
@@ -51,6 +52,7 @@ class PipelinePlaces:
     role_arn: str
     registry_function_arn: str
     commit: str
+    images: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +126,10 @@ def pipeline_config(
         code_sha256=code.sha256,
         model_package_group=model_group(context),
         model_registry_function_arn=places.registry_function_arn,
-        training_image=training.training_image,
-        processing_image=training.processing_image,
-        inference_image=registry.inference_image,
+        training_image=places.images.get("training"),
+        processing_image=places.images.get("preprocessing"),
+        evaluation_image=places.images.get("evaluation"),
+        inference_image=places.images.get("inference"),
         training_instance_type=training.training_instance_type,
         processing_instance_type=training.processing_instance_type,
         inference_instance_types=(registry.inference_instance_type,),

@@ -53,6 +53,7 @@ class PipelineConfig:
     model_registry_function_arn: str
     training_image: str | None = None
     processing_image: str | None = None
+    evaluation_image: str | None = None
     inference_image: str | None = None
     training_instance_type: str = "ml.g5.xlarge"
     training_instance_count: int = 1

@@ -85,7 +85,7 @@ class _Builder:
         config = self.config
         arguments = ["--image-size", str(config.image_size), "--test-fraction", str(config.test_fraction)]
         arguments += ["--validation-fraction", str(config.validation_fraction), "--seed", str(config.seed)]
-        run = self.parts.processor("training.preprocess").run(
+        run = self.parts.processor("training.preprocess", config.processing_image).run(
             inputs=[
                 self.parts.processing_input("code", f"{config.code_uri.rstrip('/')}/", "input/code"),
                 self.parts.processing_input("snapshot", self.parameters.snapshot_uri, "input/snapshot"),
@@ -179,7 +179,7 @@ class _Builder:
             self.parts.processing_input("model", train.properties.ModelArtifacts.S3ModelArtifacts, "input/model"),
             self.parts.processing_input("test", self.parts.output_uri(preprocess, "test"), "input/test"),
         ]
-        run = self.parts.processor("training.evaluate").run(
+        run = self.parts.processor("training.evaluate", self.config.evaluation_image).run(
             inputs=inputs,
             outputs=[self.parts.processing_output("evaluation")],
             arguments=["--seed", str(self.config.seed)],

@@ -133,7 +133,7 @@ class JobParts:
         index = self.config.package_index_url
         return {"PYTHONUNBUFFERED": "1", **({"PIP_INDEX_URL": index} if index else {})}
 
-    def processor(self, module: str) -> Any:
+    def processor(self, module: str, image: str | None) -> Any:
         from sagemaker.core.network import NetworkConfig
         from sagemaker.core.processing import Processor
 
@@ -146,7 +146,7 @@ class JobParts:
         )
         return Processor(
             role=config.role_arn,
-            image_uri=self.image("training", config.processing_image, config.processing_instance_type),
+            image_uri=self.image("training", image, config.processing_instance_type),
             entrypoint=["python3", f"{_CONTAINER}/input/code/{names.BOOTSTRAP_NAME}", module],
             instance_count=1,
             instance_type=config.processing_instance_type,

@@ -58,6 +58,8 @@ RECORDED: tuple[Row, ...] = (
      {"arn": "arn:aws:backup:{aws.region}:{aws.account}:backup-plan:{id}", "version": "{hash}"},
      RECORD.format("AWS Backup")),
     ("backup/selection:Selection", "name", "{uuid}", {}, RECORD.format("AWS Backup")),
+    ("ecr/registryScanningConfiguration:RegistryScanningConfiguration", "", "{aws.account}",
+     {"registryId": "{aws.account}"}, "the embedded AWS has no PutRegistryScanningConfiguration"),
     ("xray/group:Group", "groupName", "{arn}",
      {"arn": "arn:aws:xray:{aws.region}:{aws.account}:group/{groupName}/{hash}"}, ABSENT.format("X-Ray")),
     ("xray/encryptionConfig:EncryptionConfig", "", "{aws.region}", {}, ABSENT.format("X-Ray")),

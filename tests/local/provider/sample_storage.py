@@ -66,6 +66,24 @@ def _settings(raw: aws.s3.Bucket, logs: aws.s3.Bucket, key: aws.kms.Key) -> None
     aws.cloudtrail.Trail("audit", s3_bucket_name=logs.id, enable_log_file_validation=True)
 
 
+def _images(key: aws.kms.Key) -> None:
+    repository = aws.ecr.Repository(
+        "images",
+        image_tag_mutability="IMMUTABLE",
+        image_scanning_configuration={"scan_on_push": False},
+        encryption_configurations=[{"encryption_type": "KMS", "kms_key": key.arn}],
+    )
+    pulls = {"Sid": "Pulls", "Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [pulls]})
+    aws.ecr.RepositoryPolicy("images", repository=repository.name, policy=document)
+    rule = {
+        "rulePriority": 1,
+        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 9},
+        "action": {"type": "expire"},
+    }
+    aws.ecr.LifecyclePolicy("images", repository=repository.name, policy=json.dumps({"rules": [rule]}))
+
+
 def build() -> dict[str, Any]:
     """Key, two buckets, table, secret with a value."""
     root = f"arn:aws:iam::{aws.get_caller_identity().account_id}:root"
@@ -80,6 +98,7 @@ def build() -> dict[str, Any]:
     aws.kms.Alias("data", target_key_id=key.key_id)
     raw, logs = _bucket("raw", object_lock_enabled=True, tags={"class": "raw"}), _bucket("logs")
     _settings(raw, logs, key)
+    _images(key)
     aws.dynamodb.Table(
         "images",
         hash_key="pk",

@@ -44,6 +44,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "aws:cognito/userPool:UserPool readers": {"mfaConfiguration": "ON"},
     "aws:apigateway/stage:Stage v1": {"variables": {"a": "c", "d": "e"}},
     "aws:apigateway/methodSettings:MethodSettings all": {"settings": {"loggingLevel": "INFO"}},
+    "aws:ecr/repository:Repository images": {"imageScanningConfiguration": {"scanOnPush": True}},
     "aws:lambda/layerVersion:LayerVersion shared": {  # a layer version cannot change: replaced
         "code": pulumi.AssetArchive({"python/shared.py": pulumi.StringAsset("X = 2")})
     },

@@ -112,7 +112,10 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
         ("monitoring", {"alertEmails": ["a@b"]}, "monitoring.alertEmails[0] is a@b but must be an e-mail address"),
         ("monitoring", {"healthSchedule": "often"}, "monitoring.healthSchedule is often but must be a schedule"),
         ("api", {"corsOrigins": ["*"]}, "api.corsOrigins[0] is * but must be an https origin"),
-        ("registry", {"inferenceImage": "model"}, "registry.inferenceImage is model but must be a container image"),
+        ("containers", {"training": "model"}, "containers.training is model but must be a digest (sha256: and 64 hex"),
+        ("containers", {"api": "host.example/a:v1"}, "containers.api is host.example/a:v1 but must be a digest"),
+        ("containers", {"storeScp": "sha256:ab"}, "containers.storeScp is sha256:ab but must be a digest"),
+        ("containers", {"keepImages": 2}, "containers.keepImages is 2 but must be between 10 and 1000"),
         (
             "tags",
             {"owner": "o", "costCenter": "c", "extra": {"data-class": "operations"}},

@@ -1,0 +1,111 @@
+"""Configuration of the model's life: training, registry, and the container images that run."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from components._configuration_base import Group, HttpsUrl, ImageByDigest, InstanceType, S3Uri, refusal
+
+
+class TrainingSettings(Group):
+    """The model, how it is trained and when."""
+
+    backbone: Literal["resnet50", "mobilenet_v3_small", "small_cnn"] = "resnet50"
+    """Network in front of the classifier; small_cnn is for machines without a GPU."""
+    image_size: int = Field(default=512, ge=32, le=1024, multiple_of=32)
+    """Edge of the square model input, pixels."""
+    epochs: int = Field(default=50, ge=1, le=1000)
+    """Passes over the training data at most; early stopping ends sooner."""
+    batch_size: int = Field(default=32, ge=1, le=1024)
+    """Images a step."""
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    """Of the Adam optimiser while the head is trained."""
+    early_stopping_patience: int = Field(default=5, ge=1, le=100)
+    """Epochs without a better validation loss before training stops."""
+    test_share: float = Field(default=0.2, ge=0.05, le=0.5)
+    """Share of all patients that only the evaluation sees."""
+    validation_share: float = Field(default=0.2, ge=0.05, le=0.5)
+    """Share of all patients that early stopping and calibration look at."""
+    augmentation: Literal["none", "light", "standard"] = "standard"
+    """How much training images are shifted, turned and scaled."""
+    accuracy_threshold: float = Field(default=0.85, ge=0, le=1)
+    """Accuracy on the test patients under which nothing is registered and a person is told."""
+    seed: int = Field(default=20_260_101, ge=0, le=2**31 - 1)
+    """Of the split, the augmentation and the weights."""
+    min_new_labels: int = Field(default=100, ge=1, le=1_000_000)
+    """Verified studies since the last training that start the next one."""
+    weights_uri: S3Uri | None = None
+    """Staged ImageNet weights; absent: every layer starts from random weights."""
+    training_instance_type: InstanceType = "ml.g4dn.xlarge"
+    """Machine of the training job."""
+    processing_instance_type: InstanceType = "ml.m5.2xlarge"
+    """Machine of the preprocessing and evaluation jobs."""
+    volume_size_gb: int = Field(default=100, ge=1, le=16_384)
+    """Disk of each job, GiB."""
+    use_spot: bool = True
+    """Spare capacity at a lower price; checkpoints make an interruption cost minutes."""
+    max_runtime_seconds: int = Field(default=43_200, ge=60, le=432_000)
+    """Time that a job may run, seconds."""
+    max_wait_seconds: int = Field(default=86_400, ge=60, le=864_000)
+    """Time that a Spot job may wait and run, seconds."""
+    package_index_url: HttpsUrl | None = None
+    """Package index inside the VPC for images that lack a package; absent: the images must have all of them."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.test_share + self.validation_share > 0.6:
+            raise refusal("validationShare", self.validation_share, "leave 40 % for training beside testShare")
+        if self.weights_uri is not None and self.backbone == "small_cnn":
+            raise refusal("weightsUri", self.weights_uri, "be absent: small_cnn has no ImageNet weights")
+        if self.use_spot and self.max_wait_seconds < self.max_runtime_seconds:
+            raise refusal(
+                "maxWaitSeconds", self.max_wait_seconds, "be at least maxRuntimeSeconds where useSpot is true"
+            )
+        return self
+
+
+class RegistrySettings(Group):
+    """Who lets a model into service, and the endpoint that serves it."""
+
+    auto_approve: bool = False
+    """A model that passes is approved without a person."""
+    auto_deploy: bool = False
+    """An approved model is deployed without another click."""
+    max_disagreement: float = Field(default=0.02, ge=0, le=1)
+    """Largest difference between the pipeline's accuracy and the independent one."""
+    inference_instance_type: InstanceType = "ml.m5.xlarge"
+    """Machine of the endpoint."""
+    data_capture_percent: int = Field(default=100, ge=0, le=100)
+    """Requests that are kept for the drift monitor, percent."""
+
+
+class ContainerSettings(Group):
+    """The image repositories, and which image runs: by digest, built once and promoted from stack to stack.
+
+    A digest alone means the stack's own repository of that name. Absent: the AWS deep-learning container that belongs
+    to the training code, for the four jobs of the model; no container, for the three services.
+    """
+
+    preprocessing: ImageByDigest | None = None
+    """Image of the step Preprocess."""
+    training: ImageByDigest | None = None
+    """Image of the step Train."""
+    evaluation: ImageByDigest | None = None
+    """Image of the step Evaluate."""
+    inference: ImageByDigest | None = None
+    """Image that serves a registered model."""
+    api: ImageByDigest | None = None
+    """Image of the radiologist API outside Lambda."""
+    store_scp: ImageByDigest | None = None
+    """Image of the DICOM receiver."""
+    frame_proxy: ImageByDigest | None = None
+    """Image of the frame proxy."""
+    enhanced_scanning: bool = False
+    """Amazon Inspector scans the images again whenever it learns of a vulnerability; a setting of the whole registry,
+    so of one stack an account and region. Otherwise each image is scanned once, when it is pushed."""
+    keep_images: int = Field(default=100, ge=10, le=1000)
+    """Tagged images that a repository keeps, newest first; a running image must be among them."""
+    untagged_days: int = Field(default=14, ge=1, le=365)
+    """Days after which an image without a tag is removed."""

@@ -37,6 +37,8 @@ def load_fixture(name: str) -> ModuleType:
 
 
 platform = load_fixture("platform_program")
+for name in ("api_limits", "provider_schema"):
+    load_fixture(name)
 
 
 @pytest.fixture(scope="session", params=["local", "prod"])

@@ -128,7 +128,7 @@ def test_every_interface_endpoint_is_private_and_behind_the_private_group(record
     assert services >= {"medical-imaging", "runtime-medical-imaging", "dicom-medical-imaging", "kms", "sagemaker.api"}
     for endpoint in interfaces:
         assert endpoint["privateDnsEnabled"], "else the SDK would go round the endpoint"
-        assert endpoint["subnetIds"] == ["subnet-private-1", "subnet-private-2"]
+        assert endpoint["subnetIds"] == ["subnet-0private1", "subnet-0private2"]
         assert endpoint["securityGroupIds"] == ["healthcare-imaging-mlops-test-private"]
 
 

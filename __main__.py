@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from components import assembly, settings
+from components import assembly, guarding, settings
 from components.api import RadiologistApi
 from components.event_routes import EventRoutes
 from components.events import PlatformEvents
@@ -21,6 +21,7 @@ def main() -> None:
     stack = settings.load()
     base = assembly.foundation(stack, assembly.context_of(stack))
     events = PlatformEvents("events", assembly.events_args(base))
+    guards = guarding.guard(base, events)
     ingestion = IngestionWorkflow("ingestion", assembly.ingestion_args(base))
     mlops = MLOpsPipeline("mlops", assembly.mlops_args(base, events, os.environ.get("GITHUB_SHA", "unknown")))
     routes = EventRoutes("routes", assembly.routes_args(base, events, mlops))
@@ -50,6 +51,7 @@ def main() -> None:
         "monitoring_function": monitoring.function_name,
         "dashboards": monitoring.dashboard_names,
         "alarms": monitoring.alarm_names,
+        **guards.exports(),
     }.items():
         pulumi.export(name, value)
 

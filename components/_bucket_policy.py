@@ -110,3 +110,57 @@ def access_log_delivery(context: Context) -> Statement:
             "ArnLike": {"aws:SourceArn": f"arn:{context.partition}:s3:::{context.naming.project}-*"},
         },
     )
+
+
+def trail_delivery(context: Context, trail_arn: str) -> list[Statement]:
+    """Lets CloudTrail write the files and digests of our trail into the audit bucket, and of no other trail.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
+    """
+    bucket = context.naming.bucket_arn("audit")
+    ours: Conditions = {"StringEquals": {"aws:SourceArn": trail_arn}}
+    service = {"Service": ["cloudtrail.amazonaws.com"]}
+    return [
+        Statement(
+            sid="TrailFindsItsBucket",
+            actions=["s3:GetBucketAcl"],
+            resources=[bucket],
+            principals=service,
+            conditions=ours,
+        ),
+        Statement(
+            sid="TrailWritesItsFiles",
+            actions=["s3:PutObject"],
+            resources=[f"{bucket}/AWSLogs/{context.account}/*"],
+            principals=service,
+            conditions={"StringEquals": {"aws:SourceArn": trail_arn, "s3:x-amz-acl": "bucket-owner-full-control"}},
+        ),
+    ]
+
+
+def configuration_delivery(context: Context, prefix: str) -> list[Statement]:
+    """Lets AWS Config write its history and snapshots below `prefix` of the logs bucket, for this account only.
+
+    https://docs.aws.amazon.com/config/latest/developerguide/s3-bucket-policy.html
+    """
+    bucket = context.naming.bucket_arn("logs")
+    ours: Conditions = {"StringEquals": {"aws:SourceAccount": context.account}}
+    service = {"Service": ["config.amazonaws.com"]}
+    return [
+        Statement(
+            sid="ConfigFindsItsBucket",
+            actions=["s3:GetBucketAcl", "s3:ListBucket"],
+            resources=[bucket],
+            principals=service,
+            conditions=ours,
+        ),
+        Statement(
+            sid="ConfigWritesItsHistory",
+            actions=["s3:PutObject"],
+            resources=[f"{bucket}/{prefix}/AWSLogs/{context.account}/Config/*"],
+            principals=service,
+            conditions={
+                "StringEquals": {"aws:SourceAccount": context.account, "s3:x-amz-acl": "bucket-owner-full-control"}
+            },
+        ),
+    ]

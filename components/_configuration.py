@@ -265,6 +265,22 @@ class MonitoringSettings(Group):
     """Days that audit logs are kept; six years are the rule's least (45 CFR 164.316(b)(2)(i))."""
 
 
+class SecuritySettings(Group):
+    """What guards the stack; what an account's own baseline owns (trail, detection, record, defaults) is false here.
+
+    `configServiceRole` is false where the account has AWS Config's service-linked role already (one an account).
+    `breakGlassPeople` are IAM users who may take the emergency role; nobody means there is no such role.
+    """
+
+    trail: bool = True
+    trail_insights: tuple[Literal["ApiCallRateInsight", "ApiErrorRateInsight"], ...] = ()
+    detection: bool = True
+    config_recorder: bool = True
+    config_service_role: bool = True
+    account_defaults: bool = True
+    break_glass_people: tuple[Principal, ...] = ()
+
+
 class TagSettings(Group):
     """Who owns the stack and who pays. Tags are readable by anyone who may list resources: no PHI."""
 
@@ -295,4 +311,5 @@ class Settings(Group):
     containers: ContainerSettings = ContainerSettings()
     api: ApiSettings
     monitoring: MonitoringSettings
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
     tags: TagSettings

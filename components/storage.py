@@ -10,9 +10,18 @@ import pulumi
 import pulumi_aws as aws
 
 from components._base import Context, PlatformComponent
-from components._bucket_policy import IMPORT_ROLE, Perimeter, access_log_delivery, refusals
+from components._bucket_policy import (
+    IMPORT_ROLE,
+    Perimeter,
+    access_log_delivery,
+    configuration_delivery,
+    refusals,
+    trail_delivery,
+)
 from components._iam import Statement, policy_document
 from components._tags import DataClass
+from components.audit_trail import trail_arn
+from components.configuration_record import PREFIX as CONFIGURATION_PREFIX
 
 BucketRole = Literal["training-data", "preprocessed", "model-artifacts", "logs", "audit"]
 
@@ -288,7 +297,10 @@ class PlatformBuckets(PlatformComponent):
                 ),
                 perimeter=args.perimeter,
                 force_destroy=args.force_destroy,
-                extra_statements=[access_log_delivery(args.context)],
+                extra_statements=[
+                    access_log_delivery(args.context),
+                    *configuration_delivery(args.context, CONFIGURATION_PREFIX),
+                ],
             ),
             self.child(),
         )
@@ -310,6 +322,7 @@ class PlatformBuckets(PlatformComponent):
             key_arn=args.audit_key_arn,
             perimeter=inside,
             lock=args.audit_lock,
+            extra_statements=trail_delivery(args.context, trail_arn(args.context)),
         )
         self.training_data_name, self.training_data_arn = training.bucket_name, training.bucket_arn
         self.preprocessed_name, self.preprocessed_arn = preprocessed.bucket_name, preprocessed.bucket_arn
@@ -329,6 +342,7 @@ class PlatformBuckets(PlatformComponent):
         key_arn: pulumi.Input[str],
         perimeter: Perimeter | None,
         lock: ObjectLock | None = None,
+        extra_statements: Sequence[Statement] = (),
     ) -> SecureBucket:
         # a locked version outlives every lifecycle rule anyway: expiring it would only be a promise that is not kept
         noncurrent = args.lifecycle.noncurrent_days if lock is None else max(lock.days, 1)
@@ -344,6 +358,7 @@ class PlatformBuckets(PlatformComponent):
                 object_lock=lock,
                 perimeter=perimeter,
                 force_destroy=args.force_destroy,
+                extra_statements=extra_statements,
             ),
             self.child(),
         )

@@ -156,7 +156,11 @@ def test_every_role_is_bounded_and_trusts_services_of_this_account_only(program:
     for role in roles:
         assert role.inputs["permissionsBoundary"].endswith("boundary"), role.name
         for statement in json.loads(role.inputs["assumeRolePolicy"])["Statement"]:
-            assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "111122223333"
+            if "AWS" in statement["Principal"]:  # people: emergency access
+                assert statement["Condition"]["Bool"]["aws:MultiFactorAuthPresent"] == "true", role.name
+                assert statement["Condition"]["ArnEquals"]["aws:PrincipalArn"], "an account is no person"
+            else:
+                assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == "111122223333"
 
 
 @pytest.mark.parametrize("token", sorted(ENCRYPTED))

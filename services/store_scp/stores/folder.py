@@ -1,0 +1,128 @@
+"""A plain folder as the store: each object written beside its place, made durable, then linked into it.
+
+A reader sees a whole object or none. After `put` the bytes, the name and the folders on the way are on the disk
+(fsync), so an acknowledgement survives a power cut as far as the disk itself keeps its word.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import uuid
+from pathlib import Path
+from typing import Final
+
+from services.store_scp.spool import CHUNK_BYTES, Body
+from services.store_scp.stores import Outcome, StoreError
+
+INCOMING: Final = ".incoming"
+_FILE_MODE: Final = 0o640
+_FOLDER_MODE: Final = 0o750
+
+
+class FolderStore:
+    """Objects as files below `root`; keys are relative paths made of safe characters by `naming`."""
+
+    def __init__(self, root: Path, *, fsync: bool = True, reserve_bytes: int = 0) -> None:
+        self._root = root
+        self._fsync = fsync
+        self._reserve = reserve_bytes
+        self._known: set[Path] = set()
+        incoming = root / INCOMING
+        incoming.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        self._incoming = incoming
+
+    def put(self, key: str, body: Body, *, replace: bool) -> Outcome:
+        """See `Store.put`."""
+        place = self._root / key
+        scratch = self._incoming / uuid.uuid4().hex
+        try:
+            self._room_for(body.size)
+            self._make_folder(place.parent)
+            try:
+                self._write(scratch, body)
+                return self._publish(scratch, place, body, replace=replace)
+            finally:
+                scratch.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the folder could not take the object ({errno.errorcode.get(error.errno or 0, 'I/O')})"
+            ) from None
+
+    def _room_for(self, count: int) -> None:
+        if self._reserve:
+            state = os.statvfs(self._root)
+            if state.f_bavail * state.f_frsize < self._reserve + count:
+                raise OSError(errno.ENOSPC, "the disk is nearly full")
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder in self._known:
+            return
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        for parent in (folder, *folder.relative_to(self._root).parents):
+            self._sync_folder(self._root / parent)
+        self._known.add(folder)
+        if len(self._known) > 10_000:
+            self._known = {folder}
+
+    def _write(self, scratch: Path, body: Body) -> None:
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        try:
+            for chunk in body.chunks():
+                written = 0
+                while written < len(chunk):
+                    written += os.write(descriptor, chunk[written:])
+            if self._fsync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _publish(self, scratch: Path, place: Path, body: Body, *, replace: bool) -> Outcome:
+        if replace:
+            scratch.replace(place)
+        else:
+            try:
+                os.link(scratch, place)  # fails where a rename would silently replace
+            except FileExistsError:
+                return Outcome.IDENTICAL if _digest(place) == body.sha256 else Outcome.CONFLICT
+        self._sync_folder(place.parent)
+        return Outcome.STORED
+
+    def _sync_folder(self, folder: Path) -> None:
+        if not self._fsync:
+            return
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def holds(self, prefix: str) -> bool:
+        """See `Store.holds`."""
+        folder, _, start = prefix.rpartition("/")
+        try:
+            with os.scandir(self._root / folder) as entries:
+                return any(entry.name.startswith(start) for entry in entries)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError("the folder could not be read") from error
+
+    def check(self) -> None:
+        """See `Store.check`: a file is made and taken away."""
+        scratch = self._incoming / uuid.uuid4().hex
+        try:
+            self._room_for(0)
+            scratch.touch(mode=_FILE_MODE)
+            scratch.unlink()
+        except OSError as error:
+            raise StoreError("the folder is not writable") from error
+
+
+def _digest(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK_BYTES):
+            digest.update(piece)
+    return digest.digest()

@@ -66,6 +66,7 @@ def foundation_exports(base: assembly.Foundation) -> dict[str, pulumi.Output[Any
         "logs_bucket": base.buckets.logs_name,
         "audit_bucket": base.buckets.audit_name,
         "tracking_table": base.tables.image_tracking_name,
+        "assignments_table": base.tables.assignments_name,
         "labels_table": base.tables.labels_name,
         "metrics_table": base.tables.metrics_name,
         "training_runs_table": base.tables.training_runs_name,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from api.models import Decision, Evaluation, Execution, ExecutionDetail, Model, Status, Step, UploadPlace
-from api.ports import StudyImages
+from api.ports import Outcome, StudyImages
 from lambda_shared.clock import iso
 from lambda_shared.errors import (
     ConflictError,
@@ -87,6 +87,30 @@ class DynamoStudies:
                     return found, _write_cursor(position, item)
             start = None
         return found, None
+
+    def page_of(
+        self, patients: Iterable[str], status: Status | None, limit: int
+    ) -> tuple[list[StudyImages], str | None]:
+        """Studies of the patients, patient by patient; and the last patient that fitted, None when all did.
+
+        A page holds all studies of its patients, so it may be longer than the limit, and a cursor is a patient.
+        """
+        found: list[StudyImages] = []
+        for patient_key in patients:
+            found += self._studies_of(patient_key, status)
+            if len(found) >= limit:
+                return found, patient_key
+        return found, None
+
+    def _studies_of(self, patient_key: str, status: Status | None) -> list[StudyImages]:
+        by_study: dict[str, list[TrackedImage]] = {}
+        for image in self._tracking.patient_members(patient_key):
+            by_study.setdefault(image.study_key, []).append(image)
+        return [
+            StudyImages(study_key=study_key, images=images)
+            for study_key, images in by_study.items()
+            if status is None or any(image.status == status for image in images)
+        ]
 
     def _walk(self, status: Status, start: dict[str, str] | None) -> Iterator[dict[str, Any]]:
         request: dict[str, Any] = {
@@ -284,6 +308,7 @@ def _step(step: dict[str, Any]) -> Step:
 class CognitoAudit:
     """`AuditLog` as structured log lines with ``audit: true``; the log group keeps and encrypts them."""
 
-    def record(self, person: str, action: str, study_keys: list[str]) -> None:
-        """Write a record; if that fails, the read must fail too."""
-        logger().info("audit", extra={"audit": True, "person": person, "action": action, "study_keys": study_keys})
+    def record(self, person: str, action: str, keys: list[str], outcome: Outcome = "allowed") -> None:
+        """Write a record with the pseudonyms concerned; if that fails, the request must fail too."""
+        facts = {"audit": True, "person": person, "action": action, "keys": keys, "outcome": outcome}
+        logger().info("audit", extra=facts)

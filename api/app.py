@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from collections.abc import Sequence
 
-from api import operations, problems, studies
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from api import assignments, operations, problems, studies
 from api.models import Problem
 from api.ports import Ports
 
@@ -15,8 +18,13 @@ DESCRIPTION = (
 PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
 
-def create_app(ports: Ports) -> FastAPI:
-    """The API over its ports; the same in Lambda, in a container and in tests."""
+def create_app(ports: Ports, origins: Sequence[str] = ()) -> FastAPI:
+    """The API over its ports; the same in Lambda, in a container and in tests.
+
+    Args:
+        origins: https origins whose pages may read the answers. API Gateway answers the preflight; a proxied answer is
+            the function's own, so the header that lets a page read it has to come from here.
+    """
     app = FastAPI(
         title="Radiologist API",
         version="1",
@@ -32,6 +40,14 @@ def create_app(ports: Ports) -> FastAPI:
     )
     app.state.ports = ports
     problems.install(app)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["DELETE", "GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
     app.include_router(studies.router)
+    app.include_router(assignments.router)
     app.include_router(operations.router)
     return app

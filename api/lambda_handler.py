@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from api.ports import Ports
 from api.problems import MEDIA_TYPE
 from api.settings import Settings
 from lambda_shared import aws
+from lambda_shared.assignments import DynamoAssignmentsTable
 from lambda_shared.clock import SystemClock
 from lambda_shared.events.publisher import EventPublisher
 from lambda_shared.labels import DynamoLabelsTable
@@ -25,6 +27,7 @@ def build_ports(values: Settings) -> Ports:
     return Ports(
         uploads=PresignedUploads(aws.client("s3"), values.training_data_bucket, values.upload_url_seconds),
         studies=DynamoStudies(aws.table(values.tracking_table)),
+        assignments=DynamoAssignmentsTable(aws.table(values.assignments_table)),
         labels=DynamoLabelsTable(aws.table(values.labels_table)),
         models=SageMakerModels(
             aws.client("sagemaker"),
@@ -41,18 +44,19 @@ def build_ports(values: Settings) -> Ports:
     )
 
 
-def gateway(ports: Ports) -> Mangum:
+def gateway(ports: Ports, origins: Sequence[str] = ()) -> Mangum:
     """The application as API Gateway's proxy integration calls it.
 
     Problems are text to it: an unlisted media type would be answered in base64, which a REST API passes on as it is.
     """
-    return Mangum(create_app(ports), lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
+    return Mangum(create_app(ports, origins), lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
 
 
 @lru_cache(maxsize=1)
 def adapter() -> Mangum:
     """The application behind Mangum, once per process."""
-    return gateway(build_ports(Settings.from_env()))
+    values = Settings.from_env()
+    return gateway(build_ports(values), values.origins())
 
 
 @lambda_handler

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Status = Literal["RECEIVED", "VALIDATED", "IMPORTED", "QUARANTINED"]
 Finding = Literal["pneumonia", "normal"]
 Certainty = Literal["definite", "probable", "possible"]
 StudyKey = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Pseudonym of the study")]
+PatientKey = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Pseudonym of the patient")]
+Subject = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$", description="Cognito subject of the person")]
 Version = Annotated[int, Path(ge=1, description="Version in the model package group")]
 MAX_UPLOADS = 100
+MAX_ASSIGNMENTS = 100
 
 
 class Answer(BaseModel):
@@ -133,6 +136,32 @@ class Labels(Answer):
     """All versions, oldest first."""
 
     labels: list[Label]
+
+
+class AssignmentRequest(Request):
+    """Patients that a person may read from now on; until ends the right by itself (ISO 8601 with a zone)."""
+
+    reader: str = Field(pattern=r"^[0-9A-Za-z-]{1,64}$")
+    patient_keys: list[Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]] = Field(
+        min_length=1, max_length=MAX_ASSIGNMENTS
+    )
+    until: AwareDatetime | None = None
+
+
+class Assignment(Answer):
+    """The right of a person to read a patient; until is "" when it does not end by itself."""
+
+    reader: str
+    patient_key: str
+    assigned_by: str
+    assigned_at: str
+    until: str
+
+
+class Assignments(Answer):
+    """Rights to read."""
+
+    assignments: list[Assignment]
 
 
 class Model(Answer):

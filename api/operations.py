@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from api import models
+from api.access import Outside
 from api.identity import Administrator, Reader
-from api.studies import Outside
 from lambda_shared.clock import new_id
 from lambda_shared.errors import NotFoundError
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from api.models import (
     Decision,
@@ -14,10 +15,13 @@ from api.models import (
     Status,
     UploadPlace,
 )
+from lambda_shared.assignments import AssignmentsTable
 from lambda_shared.clock import Clock
 from lambda_shared.events.publisher import Publisher
 from lambda_shared.labels import LabelsTable
 from lambda_shared.tracking import TrackedImage
+
+Outcome = Literal["allowed", "denied"]
 
 
 class UploadSigner(Protocol):
@@ -41,6 +45,12 @@ class Studies(Protocol):
 
     def page(self, status: Status | None, limit: int, cursor: str | None) -> tuple[list[StudyImages], str | None]:
         """Studies that have an image in the status (any if None), recently changed first; and the next cursor."""
+        ...
+
+    def page_of(
+        self, patients: Iterable[str], status: Status | None, limit: int
+    ) -> tuple[list[StudyImages], str | None]:
+        """Studies of the patients, patient by patient; and the last patient that fitted, None when all did."""
         ...
 
     def images(self, study_key: str) -> list[TrackedImage]:
@@ -79,8 +89,8 @@ class Pipeline(Protocol):
 class AuditLog(Protocol):
     """The record of who read what (45 CFR 164.312(b))."""
 
-    def record(self, person: str, action: str, study_keys: list[str]) -> None:
-        """Write a record; if that fails, the read must fail too."""
+    def record(self, person: str, action: str, keys: list[str], outcome: Outcome = "allowed") -> None:
+        """Write a record with the pseudonyms concerned; if that fails, the request must fail too."""
         ...
 
 
@@ -90,6 +100,7 @@ class Ports:
 
     uploads: UploadSigner
     studies: Studies
+    assignments: AssignmentsTable
     labels: LabelsTable
     models: ModelRegistry
     pipeline: Pipeline

@@ -47,8 +47,14 @@ def _not_signed_in(_: Request, __: Exception) -> JSONResponse:
     return problem(401, "Sign in first", "NOT_SIGNED_IN", headers={"WWW-Authenticate": "Bearer"})
 
 
-def _not_allowed(_: Request, __: Exception) -> JSONResponse:
-    return problem(403, "Your groups do not allow this", "NOT_ALLOWED")
+def _not_allowed(request: Request, error: Exception) -> JSONResponse:
+    """A refusal is recorded as well: who tried what, by the operation's name and the path's pseudonyms."""
+    if not isinstance(error, NotAllowedError):
+        raise TypeError("not a refusal")
+    action = str(getattr(request.scope.get("route"), "operation_id", None) or "unknown")
+    keys = [str(value) for _, value in sorted(request.path_params.items())]
+    request.app.state.ports.audit.record(error.subject, action, keys, "denied")
+    return problem(403, error.title, error.code)
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:

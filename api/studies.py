@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, status
+from fastapi import APIRouter, Query, status
 
 from api import models
-from api.identity import Radiologist, Reader
-from api.ports import Ports
+from api.access import Outside, readable_study
+from api.identity import Person, Radiologist, Reader
+from api.ports import Ports, StudyImages
 from lambda_shared.clock import iso
-from lambda_shared.errors import ConflictError, NotFoundError
+from lambda_shared.errors import ConflictError, InvalidEventError
 from lambda_shared.events.models import ImageVerified
 from lambda_shared.events.publisher import deterministic_event_id
 from lambda_shared.labels import Label
 from lambda_shared.tracking import TrackedImage
 
 router = APIRouter(tags=["studies"])
+PATIENT_KEY = re.compile(r"[0-9a-f]{32}")
 READABLE = frozenset({"VALIDATED", "IMPORTED"})
 REPEAT_SECONDS = 60  # twice API Gateway's time limit: within it, the same label again is a client's retry
-
-
-def ports_of(request: Request) -> Ports:
-    """The application's ports."""
-    ports: Ports = request.app.state.ports
-    return ports
-
-
-Outside = Annotated[Ports, Depends(ports_of)]
 
 
 @router.get("/studies", operation_id="listStudies")
@@ -40,9 +34,12 @@ def list_studies(
     limit: Annotated[int, Query(ge=1, le=50)] = 20,
     cursor: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> models.StudyPage:
-    """Studies, recently changed first."""
-    studies, following = ports.studies.page(status, limit, cursor)
-    ports.audit.record(person.subject, "studies.list", [study.study_key for study in studies])
+    """Studies: an administrator's list is recently changed first, a radiologist's goes by assigned patient."""
+    if person.sees_everything:
+        studies, following = ports.studies.page(status, limit, cursor)
+    else:
+        studies, following = _assigned(ports, person, status, limit, cursor)
+    ports.audit.record(person.subject, "listStudies", [study.study_key for study in studies])
     return models.StudyPage(
         studies=[models.StudySummary(**_summary(study.study_key, study.images)) for study in studies], cursor=following
     )
@@ -51,8 +48,7 @@ def list_studies(
 @router.get("/studies/{study_key}", operation_id="getStudy")
 def get_study(ports: Outside, person: Reader, study_key: models.StudyKey) -> models.Study:
     """One study with its images."""
-    images = _images(ports, study_key)
-    ports.audit.record(person.subject, "study.read", [study_key])
+    images = readable_study(ports, person, study_key, "getStudy")
     versions = ports.labels.versions(study_key)
     return models.Study(
         **_summary(study_key, images),
@@ -66,8 +62,7 @@ def get_study(ports: Outside, person: Reader, study_key: models.StudyKey) -> mod
 @router.get("/studies/{study_key}/labels", operation_id="listLabels")
 def list_labels(ports: Outside, person: Reader, study_key: models.StudyKey) -> models.Labels:
     """All versions of a study's label, oldest first."""
-    _images(ports, study_key)
-    ports.audit.record(person.subject, "labels.read", [study_key])
+    readable_study(ports, person, study_key, "listLabels")
     return models.Labels(labels=[_label(label) for label in ports.labels.versions(study_key)])
 
 
@@ -82,10 +77,10 @@ def create_label(
     under the same event id, which consumers take once. A client that never returns leaves the label to the next
     ImageVerified, whose decision counts all labels since the last run.
     """
-    readable = [image for image in _images(ports, study_key) if image.status in READABLE]
+    images = readable_study(ports, person, study_key, "createLabel")
+    readable = [image for image in images if image.status in READABLE]
     if not readable:
         raise ConflictError("NOTHING_TO_VERIFY", "no image of the study can be read")
-    ports.audit.record(person.subject, "label.create", [study_key])
     versions = ports.labels.versions(study_key)
     now = ports.clock.now()
     wanted = Label(
@@ -113,11 +108,15 @@ def _same(latest: Label, wanted: Label, since: str) -> bool:
     return (latest.reader, latest.finding, latest.certainty, latest.notes) == said and latest.created_at >= since
 
 
-def _images(ports: Ports, study_key: str) -> list[TrackedImage]:
-    images = ports.studies.images(study_key)
-    if not images:
-        raise NotFoundError("UNKNOWN_STUDY", "no image of the study was received")
-    return images
+def _assigned(
+    ports: Ports, person: Person, status: models.Status | None, limit: int, cursor: str | None
+) -> tuple[list[StudyImages], str | None]:
+    """A page of the studies whose patients are assigned to the person; the cursor is the last patient of the page."""
+    if cursor and not PATIENT_KEY.fullmatch(cursor):
+        raise InvalidEventError("INVALID_CURSOR", "the cursor is not one of this list")
+    now = iso(ports.clock.now())
+    rights = ports.assignments.patients_of(person.subject, cursor or "")
+    return ports.studies.page_of((right.patient_key for right in rights if right.holds(now)), status, limit)
 
 
 def _summary(study_key: str, images: list[TrackedImage]) -> dict[str, Any]:

@@ -133,14 +133,7 @@ def rows(names: WatchedNames, bounds: Bounds) -> list[AlarmRow]:
             _function_errors(role, name, bounds.function_error_percent)
             for role, name in sorted(names.functions.items())
         ),
-        AlarmRow(
-            role="table-throttles",
-            meaning="DynamoDB throttles reads or writes: callers retry, but the platform slows down.",
-            threshold=0,
-            unit="requests",
-            metrics=_throttles(names.tables),
-            expression=" + ".join(f"FILL({identity}, 0)" for identity in sorted(_throttles(names.tables))),
-        ),
+        *(_table_throttles(names.tables, kind) for kind in ("read", "write")),
         AlarmRow(
             role="storage-budget",
             meaning="The platform holds more than its budget: look at life cycles and at old versions.",
@@ -197,11 +190,21 @@ def _function_errors(role: str, function: str, percent: float) -> AlarmRow:
     )
 
 
-def _throttles(tables: Mapping[str, str]) -> dict[str, Metric]:
-    return {
-        f"{kind.lower()}{number}": Metric(
-            namespace="AWS/DynamoDB", name=f"{kind}ThrottleEvents", dimensions={"TableName": tables[role]}
+def _table_throttles(tables: Mapping[str, str], kind: str) -> AlarmRow:
+    """Reads and writes have an alarm each: an alarm takes ten metrics, and there is one for each table."""
+    throttles = {
+        f"{kind}{number}": Metric(
+            namespace="AWS/DynamoDB",
+            name=f"{kind.capitalize()}ThrottleEvents",
+            dimensions={"TableName": tables[role]},
         )
         for number, role in enumerate(sorted(tables))
-        for kind in ("Read", "Write")
     }
+    return AlarmRow(
+        role=f"table-throttles-{kind}",
+        meaning=f"DynamoDB throttles {kind}s: callers retry, but the platform slows down.",
+        threshold=0,
+        unit="requests",
+        metrics=throttles,
+        expression=" + ".join(f"FILL({identity}, 0)" for identity in sorted(throttles)),
+    )

@@ -31,6 +31,7 @@ class ApiStores:
 
     training_data_bucket: str
     tracking: Table
+    assignments: Table
     labels: Table
     metrics: Table
     bus_name: pulumi.Input[str]
@@ -56,12 +57,14 @@ def plan(
         environment={
             "TRAINING_DATA_BUCKET": stores.training_data_bucket,
             "TRACKING_TABLE": stores.tracking.name,
+            "ASSIGNMENTS_TABLE": stores.assignments.name,
             "LABELS_TABLE": stores.labels.name,
             "METRICS_TABLE": stores.metrics.name,
             "EVENT_BUS_NAME": stores.bus_name,
             "MODEL_PACKAGE_GROUP": model_group(context),
             "PIPELINE_NAME": pipeline_name(context),
             "DATASTORE_ID": stores.datastore_id,
+            "ALLOWED_ORIGIN": ",".join(settings.cors_origins) or "none",
             "UPLOAD_URL_SECONDS": str(settings.upload_url_seconds),
             "MODEL_REGISTRY_FUNCTION": stores.registry_function_name,
         },
@@ -91,7 +94,12 @@ def _record_statements(stores: ApiStores) -> list[Statement]:
         Statement(
             sid="ReadStudies",
             actions=["dynamodb:Query"],
-            resources=[stores.tracking.index("by-study"), stores.tracking.index("by-status")],
+            resources=[stores.tracking.index(name) for name in ("by-patient", "by-status", "by-study")],
+        ),
+        Statement(
+            sid="AskAndChangeAssignments",
+            actions=["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            resources=[stores.assignments.arn, stores.assignments.index("by-patient")],
         ),
         Statement(
             sid="AppendLabels",

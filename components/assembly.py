@@ -288,6 +288,7 @@ def api_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) -> 
         stores=ApiStores(
             training_data_bucket=base.context.naming.bucket("training-data"),
             tracking=base.table("image-tracking"),
+            assignments=base.table("assignments"),
             labels=base.table("labels"),
             metrics=base.table("metrics"),
             bus_name=events.bus_name,

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 Document = dict[str, Any]
-Method = Literal["get", "post"]
+Method = Literal["delete", "get", "post"]
 
 AUTHORIZER: Final = "radiologists"
 CORS_MAX_AGE_SECONDS: Final = 600
 MAX_UPLOADS: Final = 100
+MAX_ASSIGNMENTS: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,9 @@ ROUTES: Final = (
     Route(path="/studies/{study_key}", method="get", operation="getStudy"),
     Route(path="/studies/{study_key}/labels", method="post", operation="createLabel", body="LabelRequest"),
     Route(path="/studies/{study_key}/labels", method="get", operation="listLabels"),
+    Route(path="/assignments", method="get", operation="listAssignments", query=("reader", "patient_key")),
+    Route(path="/assignments", method="post", operation="createAssignments", body="AssignmentRequest"),
+    Route(path="/assignments/{reader}/{patient_key}", method="delete", operation="deleteAssignment"),
     Route(path="/models", method="get", operation="listModels"),
     Route(path="/models/{version}/metrics", method="get", operation="getModelMetrics"),
     Route(path="/models/{version}/approval", method="post", operation="decideModel", body="ApprovalRequest"),
@@ -72,6 +76,21 @@ SCHEMAS: Final[dict[str, Document]] = {
             "finding": {"type": "string", "enum": ["pneumonia", "normal"]},
             "certainty": {"type": "string", "enum": ["definite", "probable", "possible"]},
             "notes": {"type": "string", "maxLength": 2000},
+        },
+    },
+    "AssignmentRequest": {
+        "type": "object",
+        "required": ["reader", "patient_keys"],
+        "additionalProperties": False,
+        "properties": {
+            "reader": {"type": "string", "pattern": "^[0-9A-Za-z-]{1,64}$"},
+            "patient_keys": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_ASSIGNMENTS,
+                "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+            },
+            "until": {"type": "string", "maxLength": 40},
         },
     },
     "ApprovalRequest": {

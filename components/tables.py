@@ -1,4 +1,4 @@
-"""The five DynamoDB tables: pseudonyms and opaque ids as keys, on demand, restorable to any second of 35 days."""
+"""The six DynamoDB tables: pseudonyms and opaque ids as keys, on demand, restorable to any second of 35 days."""
 
 from __future__ import annotations
 
@@ -62,7 +62,15 @@ SHAPES: tuple[TableShape, ...] = (
             Index(name="by-study", partition="study_key", sort="object_id"),
             Index(name="by-status", partition="status", sort="updated_at"),
             Index(name="by-validated-key", partition="validated_key"),
+            Index(name="by-patient", partition="patient_key", sort="study_key"),
         ),
+    ),
+    TableShape(
+        role="assignments",
+        data_class="tracking",
+        partition="reader",
+        sort="patient_key",
+        indexes=(Index(name="by-patient", partition="patient_key", sort="reader"),),
     ),
     TableShape(
         role="labels",
@@ -94,13 +102,15 @@ class PlatformTablesArgs:
 
 
 class PlatformTables(PlatformComponent):
-    """image-tracking, labels, metrics, training-runs and idempotency.
+    """image-tracking, assignments, labels, metrics, training-runs and idempotency.
 
     Creates `{name}-<role>` for each: on demand, encrypted with our key, point-in-time recovery over 35 days.
     """
 
     image_tracking_name: pulumi.Output[str]
     image_tracking_arn: pulumi.Output[str]
+    assignments_name: pulumi.Output[str]
+    assignments_arn: pulumi.Output[str]
     labels_name: pulumi.Output[str]
     labels_arn: pulumi.Output[str]
     metrics_name: pulumi.Output[str]
@@ -116,6 +126,7 @@ class PlatformTables(PlatformComponent):
         tables = {shape.role: self._build_table(name, args, shape) for shape in SHAPES}
         self.image_tracking_name = tables["image-tracking"].name
         self.image_tracking_arn = tables["image-tracking"].arn
+        self.assignments_name, self.assignments_arn = tables["assignments"].name, tables["assignments"].arn
         self.labels_name, self.labels_arn = tables["labels"].name, tables["labels"].arn
         self.metrics_name, self.metrics_arn = tables["metrics"].name, tables["metrics"].arn
         self.training_runs_name, self.training_runs_arn = tables["training-runs"].name, tables["training-runs"].arn

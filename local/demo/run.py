@@ -20,7 +20,7 @@ from rich.table import Table
 from local.cloud import Cloud
 from local.console import GaveUpError, Steps, Ticker, console, tell, wait_for
 from local.demo import report
-from local.demo.clients import Api, Person, make_person, sign_in
+from local.demo.clients import Api, Person, assign, make_person, sign_in, subject_of
 from local.demo.upload import Upload, upload_all
 from local.demo.watch import tracking_items, watch_ingestion, watch_pipeline
 from local.engine.paths import CACHE, PROJECT_PYTHON, ROOT
@@ -28,7 +28,11 @@ from local.pulumi_run import PulumiRun
 from local.stack import LocalStack
 
 _START = "The start of the pipeline (it waits for training.minNewLabels newly labelled studies, see Pulumi.local.yaml)"
-PEOPLE = {"radiologist": "radiologist@demo.invalid", "admin": "admin@demo.invalid"}
+PEOPLE = {  # role in the demo -> group and name of the user
+    "radiologist": ("radiologist", "radiologist@demo.invalid"),
+    "second-reader": ("radiologist", "second-reader@demo.invalid"),
+    "admin": ("admin", "admin@demo.invalid"),
+}
 SAMPLE = CACHE / "sample-dicom"
 FINDING_MM2 = 2000
 
@@ -92,11 +96,13 @@ class Demo:
         tell(f"API: {self.out['api_url']}")
 
     def _upload(self, files: list[Path]) -> list[Upload]:
-        people = {role: make_person(self.cloud, self.out["user_pool_id"], role, name) for role, name in PEOPLE.items()}
+        people = {role: make_person(self.cloud, self.out["user_pool_id"], *who) for role, who in PEOPLE.items()}
         write_people(self.stack.run, people)
         bundle = self.cloud.env["AWS_CA_BUNDLE"]
-        token = sign_in(self.cloud, self.out["user_pool_client_id"], people["radiologist"])
-        self.api = Api(self.out["api_url"], token, bundle)
+        tokens = {role: sign_in(self.cloud, self.out["user_pool_client_id"], who) for role, who in people.items()}
+        self.readers = [subject_of(tokens[role]) for role, (group, _) in PEOPLE.items() if group == "radiologist"]
+        self.api = Api(self.out["api_url"], tokens["radiologist"], bundle)
+        self.admin = Api(self.out["api_url"], tokens["admin"], bundle)
         ticker = Ticker()
         uploads = upload_all(self.api, files, bundle, lambda done: ticker.show(f"{done} of {len(files)} files"))
         size = sum(u.size_bytes for u in uploads)
@@ -135,6 +141,10 @@ class Demo:
             random.Random(self.seed).shuffle(values)  # noqa: S311  (a fixed order, not a secret)
             findings = dict(zip(findings, values, strict=True))
             tell("labels are SHUFFLED on purpose: the gate has to refuse what comes of them")
+        cohort = {item["patient_key"] for item in items if item.get("study_key") in findings}
+        for reader in self.readers:
+            assigned = assign(self.admin, reader, cohort)
+        tell(f"an administrator assigned {assigned} patients to each of {len(self.readers)} readers")
         before = self._executions()
         ticker = Ticker()
         for number, (study, finding) in enumerate(findings.items(), 1):

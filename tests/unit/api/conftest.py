@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -14,11 +14,13 @@ import pytest
 from api import models
 from api.lambda_handler import gateway
 from api.ports import Ports, StudyImages
+from lambda_shared.assignments import Assignment
 from lambda_shared.errors import NotFoundError
 from lambda_shared.labels import Label
 from lambda_shared.tracking import TrackedImage
 
 STUDY = "a" * 32
+PATIENT = "b" * 32
 CONTEXT = SimpleNamespace(
     function_name="radiologist-api",
     memory_limit_in_mb=512,
@@ -33,9 +35,11 @@ class World:
     """Everything behind the ports, and what was done to it."""
 
     images: dict[str, list[TrackedImage]] = field(default_factory=dict)
+    rights: dict[tuple[str, str], Assignment] = field(default_factory=dict)
     label_versions: dict[str, list[Label]] = field(default_factory=dict)
     events: list[tuple[Any, str]] = field(default_factory=list)
     audited: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    denied: list[tuple[str, str, list[str]]] = field(default_factory=list)
     decisions: list[tuple[Any, ...]] = field(default_factory=list)
     failure: Exception | None = None
     moment: datetime = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -54,8 +58,32 @@ class World:
             raise self.failure
         self.events.append((data, event_id))
 
-    def record(self, person: str, action: str, study_keys: list[str]) -> None:
-        self.audited.append((person, action, study_keys))
+    def record(self, person: str, action: str, keys: list[str], outcome: str = "allowed") -> None:
+        (self.audited if outcome == "allowed" else self.denied).append((person, action, keys))
+
+    def assign(self, assignment: Assignment) -> None:
+        self.rights[assignment.reader, assignment.patient_key] = assignment
+
+    def withdraw(self, reader: str, patient_key: str) -> bool:
+        return self.rights.pop((reader, patient_key), None) is not None
+
+    def assignment(self, reader: str, patient_key: str) -> Assignment | None:
+        return self.rights.get((reader, patient_key))
+
+    def patients_of(self, reader: str, after: str = "") -> Iterator[Assignment]:
+        yield from (right for (who, patient), right in sorted(self.rights.items()) if who == reader and patient > after)
+
+    def readers_of(self, patient_key: str) -> Iterator[Assignment]:
+        yield from (right for (_, patient), right in sorted(self.rights.items()) if patient == patient_key)
+
+    def page_of(self, patients: Iterable[str], status: Any, limit: int) -> tuple[list[StudyImages], str | None]:
+        wanted = set(patients)
+        found = [
+            StudyImages(study_key=key, images=images)
+            for key, images in self.images.items()
+            if images[0].patient_key in wanted
+        ]
+        return found, None
 
     def page(self, status: Any, limit: int, cursor: str | None) -> tuple[list[StudyImages], str | None]:
         return [StudyImages(study_key=key, images=images) for key, images in self.images.items()][:limit], "next"
@@ -125,6 +153,8 @@ def world() -> World:
         )
         for number, status in enumerate(("IMPORTED", "VALIDATED", "QUARANTINED"))
     ]
+    for reader in ("person-1", "person-2", "person-7"):
+        found.assign(Assignment(reader=reader, patient_key=PATIENT, assigned_by="boss", assigned_at="2026"))
     return found
 
 
@@ -133,7 +163,8 @@ def call(world: World) -> Callable[..., tuple[int, Any, dict[str, str]]]:
     """Ask the API: (method, path, body, groups, query) -> status, body, headers."""
     ports = Ports(
         uploads=world,
-        studies=SimpleNamespace(page=world.page, images=world.of_study),
+        studies=SimpleNamespace(page=world.page, page_of=world.page_of, images=world.of_study),
+        assignments=world,
         labels=world,  # type: ignore[arg-type]
         models=world,
         pipeline=world,
@@ -169,6 +200,6 @@ def call(world: World) -> Callable[..., tuple[int, Any, dict[str, str]]]:
         answer = through_gateway(event, CONTEXT)  # type: ignore[arg-type]
         headers = {name.lower(): value[0] for name, value in answer.get("multiValueHeaders", {}).items()}
         headers.update({name.lower(): value for name, value in answer.get("headers", {}).items()})
-        return answer["statusCode"], json.loads(answer["body"]), headers
+        return answer["statusCode"], json.loads(answer["body"] or "null"), headers
 
     return ask

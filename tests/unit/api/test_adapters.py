@@ -213,10 +213,10 @@ def test_runs_are_listed_and_described_by_id() -> None:
 
 
 def test_the_audit_record_names_person_action_and_study(caplog: pytest.LogCaptureFixture) -> None:
-    CognitoAudit().record("person-1", "study.read", ["a" * 32])
+    CognitoAudit().record("person-1", "getStudy", ["a" * 32])
     record = vars(caplog.records[-1])
-    assert (record["audit"], record["person"], record["action"]) == (True, "person-1", "study.read")
-    assert record["study_keys"] == ["a" * 32]
+    assert (record["audit"], record["person"], record["action"]) == (True, "person-1", "getStudy")
+    assert (record["keys"], record["outcome"]) == (["a" * 32], "allowed")
 
 
 def test_the_entry_point_answers_a_gateway_event(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:

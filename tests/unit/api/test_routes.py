@@ -66,9 +66,9 @@ def test_a_group_is_matched_as_a_whole(call: Any) -> None:
 
 
 PHI_READS = [
-    ("/studies", "studies.list"),
-    (f"/studies/{STUDY}", "study.read"),
-    (f"/studies/{STUDY}/labels", "labels.read"),
+    ("/studies", "listStudies"),
+    (f"/studies/{STUDY}", "getStudy"),
+    (f"/studies/{STUDY}/labels", "listLabels"),
 ]
 
 
@@ -198,6 +198,7 @@ def test_a_failure_behind_the_api_is_a_problem_too(
 
 
 def test_lists_have_cursors(call: Any) -> None:
-    assert call("GET", "/studies", query={"status": "IMPORTED", "limit": "1"})[1]["cursor"] == "next"
+    everything: dict[str, Any] = {"query": {"status": "IMPORTED", "limit": "1"}, "groups": "[admin]"}
+    assert call("GET", "/studies", **everything)[1]["cursor"] == "next"
     assert call("GET", "/studies", query={"status": "LOST"})[0] == 422
     assert call("GET", "/pipeline/executions", query={"limit": "5"})[1]["cursor"] is None

@@ -32,7 +32,8 @@ EIGHT = [
     ("model-accuracy", 0.85, "LessThanThreshold"),
     ("datastore-errors", 5, "GreaterThanThreshold"),
     ("function-errors-image-ingestion", 1, "GreaterThanThreshold"),
-    ("table-throttles", 0, "GreaterThanThreshold"),
+    ("table-throttles-read", 0, "GreaterThanThreshold"),
+    ("table-throttles-write", 0, "GreaterThanThreshold"),
     ("storage-budget", 1_000_000_000_000, "GreaterThanThreshold"),
     ("audit-lag", 900, "GreaterThanThreshold"),
 ]
@@ -60,7 +61,7 @@ def test_a_silent_audit_watch_is_an_alarm_and_any_other_silence_is_not() -> None
 
 
 def test_no_alarm_takes_more_metrics_than_cloudwatch_allows() -> None:
-    assert len(ROWS["table-throttles"].metrics) == 10
+    assert len(ROWS["table-throttles-read"].metrics) == len(NAMES.tables), "reads and writes have an alarm each"
     too_many = {f"m{number}": Metric(namespace="n", name="m") for number in range(11)}
     with pytest.raises(ValueError, match="at most 10"):
         AlarmRow(role="r", meaning="m", threshold=1, unit="u", metrics=too_many, expression="m0")

@@ -35,6 +35,7 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[..., d
                 stores=ApiStores(
                     training_data_bucket=context.naming.bucket("training-data"),
                     tracking=table("image-tracking"),
+                    assignments=table("assignments"),
                     labels=table("labels"),
                     metrics=table("metrics"),
                     bus_name="platform",

@@ -32,6 +32,7 @@ def program(context: Context) -> Callable[..., Callable[[], dict[str, Any]]]:
     ("role", "keys"),
     [
         ("image-tracking", ("object_id", None)),
+        ("assignments", ("reader", "patient_key")),
         ("labels", ("study_key", "version")),
         ("metrics", ("model_version", "evaluation_timestamp")),
         ("training-runs", ("pipeline_name", "created_at")),
@@ -61,8 +62,10 @@ def test_a_label_version_is_a_number_so_that_ten_comes_after_nine(record: Any, p
                 "by-study": ("study_key", "object_id"),
                 "by-status": ("status", "updated_at"),
                 "by-validated-key": ("validated_key", None),
+                "by-patient": ("patient_key", "study_key"),
             },
         ),
+        ("assignments", {"by-patient": ("patient_key", "reader")}),
         ("labels", {"by-state": ("state", "created_at")}),
     ],
 )

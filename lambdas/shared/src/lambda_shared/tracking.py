@@ -210,6 +210,10 @@ class DynamoTrackingTable:
         """All objects of a study (index by-study, eventually consistent)."""
         return list(self._query("by-study", "#key = :key", {"#key": "study_key"}, {":key": study_key}))
 
+    def patient_members(self, patient_key: str) -> Iterator[TrackedImage]:
+        """All objects of a patient, study by study (index by-patient, eventually consistent)."""
+        yield from self._query("by-patient", "#key = :key", {"#key": "patient_key"}, {":key": patient_key})
+
     def with_status(self, status: Status, updated_before: str) -> Iterator[TrackedImage]:
         """Objects in a status not touched since a time, oldest first (index by-status, eventually consistent)."""
         yield from self._query(

@@ -81,7 +81,7 @@ lint: ## formatting, lint, types and the import rules
 
 .PHONY: lock
 lock: ## compile the lock files again: hashes, no index addresses
-	@cd requirements && for name in dev aws lambda train service-store-scp service-frame-proxy; do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
+	@cd requirements && for name in dev aws lambda train $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
 
 .PHONY: clean
 clean: down ## down, and remove environments and caches too

@@ -34,6 +34,27 @@ def _is_installed(name: str, version: str) -> bool:
         return False
 
 
+def stop_being_root(*folders: Path) -> None:
+    """Give `folders` to the user that the image names in IMAGING_RUN_AS (a number) and become that user for good.
+
+    SageMaker mounts its folders as root, so an image that starts as another user cannot write its results; with this
+    a job is root for the first milliseconds only. Images that name no user, and processes that are not root, stay as
+    they are.
+    """
+    user = os.environ.get("IMAGING_RUN_AS")
+    if user is None or os.geteuid() != 0:
+        return
+    number = int(user)
+    for folder in folders:
+        for directory, _, files in os.walk(folder):
+            os.chown(directory, number, number)
+            for name in files:
+                os.chown(os.path.join(directory, name), number, number, follow_symlinks=False)  # noqa: PTH118
+    os.setgroups([])
+    os.setgid(number)
+    os.setuid(number)
+
+
 def unpack(archive: Path, target: Path) -> None:
     """Unpack the code into `target` (made if needed); members that would leave it are refused by tarfile."""
     target.mkdir(parents=True, exist_ok=True)
@@ -45,7 +66,10 @@ def main(arguments: list[str]) -> None:
     """Replace this process by `python -m <module> <arguments>`, so that SIGTERM reaches the step itself."""
     if not arguments or _MODULE.fullmatch(arguments[0]) is None:
         raise SystemExit("usage: bootstrap.py training.<module> [arguments]")
-    code = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "code"
+    base = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+    code = base / "code"
+    code.mkdir(parents=True, exist_ok=True)
+    stop_being_root(base / "processing", base / "output", code)
     unpack(Path(__file__).resolve().parent / ARCHIVE, code)
     missing = missing_requirements((code / "requirements.txt").read_text())
     if missing:

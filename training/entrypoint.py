@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from training import names, train
+from training.bootstrap import stop_being_root
 from training.failure import reported
 
 
@@ -29,5 +30,7 @@ def directories() -> train.TrainDirectories:
 
 
 if __name__ == "__main__":
+    base = names.base_dir()
+    stop_being_root(*(base / name for name in ("model", "output", "checkpoints", "code")))
     with reported():
         train.main(sys.argv[1:], directories())

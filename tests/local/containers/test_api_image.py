@@ -1,0 +1,94 @@
+"""The entry point of the API's image, in an environment that has its lock file and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.local
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the packages of requirements/container-api.lock alone."""
+    folder = tmp_path_factory.mktemp("image") / "venv"
+    uv = shutil.which("uv") or str(ROOT / ".venvs" / "uv" / "bin" / "uv")
+    subprocess.run([uv, "venv", "-q", "--no-python-downloads", "--python", sys.executable, str(folder)], check=True)
+    lock = ROOT / "requirements" / "container-api.lock"
+    install = [uv, "pip", "install", "-q", "--python", str(folder / "bin" / "python"), "--only-binary", ":all:"]
+    subprocess.run([*install, "--require-hashes", "-r", str(lock)], check=True)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def address(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API as the image starts it: the Dockerfile's own ENTRYPOINT, over what the Dockerfile copies."""
+    app = tmp_path_factory.mktemp("app")
+    shutil.copytree(ROOT / "lambdas/shared/src/lambda_shared", app / "lambda_shared")
+    shutil.copytree(ROOT / "api", app / "api")
+    text = (ROOT / "containers" / "api" / "Dockerfile").read_text()
+    found = re.search(r"^ENTRYPOINT (\[.*\])$", text, re.MULTILINE)
+    assert found is not None
+    entry: list[str] = json.loads(found.group(1))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = [str(python), *entry[1:]]
+    command[command.index("--port") + 1] = port
+    command[command.index("--host") + 1] = "127.0.0.1"
+    names = ("TRAINING_DATA_BUCKET", "TRACKING_TABLE", "LABELS_TABLE", "METRICS_TABLE", "EVENT_BUS_NAME")
+    names += ("MODEL_PACKAGE_GROUP", "PIPELINE_NAME", "DATASTORE_ID", "MODEL_REGISTRY_FUNCTION")
+    environment = {
+        **dict.fromkeys(names, "x"),
+        "UPLOAD_URL_SECONDS": "900",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "POWERTOOLS_SERVICE_NAME": "radiologist-api",
+        "PYTHONPATH": str(app),
+        "PATH": os.environ["PATH"],
+    }
+    server = subprocess.Popen(command, cwd=app, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        yield _when_ready(server, f"http://127.0.0.1:{port}")
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _when_ready(server: subprocess.Popen[str], address: str) -> str:
+    for _ in range(300):
+        if server.poll() is not None:
+            assert server.stderr is not None
+            pytest.fail(server.stderr.read())
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=1).close()  # noqa: S310 (loopback)
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return address
+    pytest.fail("the API does not answer")
+
+
+def test_health_is_answered(address: str) -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "containers/healthcheck.py"), f"{address}/health"], check=False)
+    assert done.returncode == 0
+
+
+def test_nobody_is_let_in_without_the_gateways_word(address: str) -> None:
+    request = urllib.request.Request(f"{address}/studies", headers={"Authorization": "Bearer made-up"})  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)  # noqa: S310 (loopback)
+    assert refused.value.code == 401
+    assert refused.value.headers["Content-Type"] == "application/problem+json"

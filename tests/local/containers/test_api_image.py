@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,31 +20,13 @@ pytestmark = pytest.mark.local
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python with the packages of requirements/container-api.lock alone."""
-    folder = tmp_path_factory.mktemp("image") / "venv"
-    uv = shutil.which("uv") or str(ROOT / ".venvs" / "uv" / "bin" / "uv")
-    subprocess.run([uv, "venv", "-q", "--no-python-downloads", "--python", sys.executable, str(folder)], check=True)
-    lock = ROOT / "requirements" / "container-api.lock"
-    install = [uv, "pip", "install", "-q", "--python", str(folder / "bin" / "python"), "--only-binary", ":all:"]
-    subprocess.run([*install, "--require-hashes", "-r", str(lock)], check=True)
-    return folder / "bin" / "python"
-
-
-@pytest.fixture(scope="module")
-def address(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(image: Callable[[str], Any]) -> Iterator[str]:
     """The API as the image starts it: the Dockerfile's own ENTRYPOINT, over what the Dockerfile copies."""
-    app = tmp_path_factory.mktemp("app")
-    shutil.copytree(ROOT / "lambdas/shared/src/lambda_shared", app / "lambda_shared")
-    shutil.copytree(ROOT / "api", app / "api")
-    text = (ROOT / "containers" / "api" / "Dockerfile").read_text()
-    found = re.search(r"^ENTRYPOINT (\[.*\])$", text, re.MULTILINE)
-    assert found is not None
-    entry: list[str] = json.loads(found.group(1))
+    made = image("api")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    command = [str(python), *entry[1:]]
+    command = list(made.entry)
     command[command.index("--port") + 1] = port
     command[command.index("--host") + 1] = "127.0.0.1"
     names = ("TRAINING_DATA_BUCKET", "TRACKING_TABLE", "LABELS_TABLE", "METRICS_TABLE", "EVENT_BUS_NAME")
@@ -56,10 +36,10 @@ def address(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "UPLOAD_URL_SECONDS": "900",
         "AWS_DEFAULT_REGION": "us-east-1",
         "POWERTOOLS_SERVICE_NAME": "radiologist-api",
-        "PYTHONPATH": str(app),
+        "PYTHONPATH": str(made.app),
         "PATH": os.environ["PATH"],
     }
-    server = subprocess.Popen(command, cwd=app, env=environment, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, cwd=made.app, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         yield _when_ready(server, f"http://127.0.0.1:{port}")
     finally:

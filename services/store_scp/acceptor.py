@@ -248,9 +248,6 @@ class ReceiverServer(ThreadedAssociationServer):
         """Nothing on stderr: socketserver would print the peer's address and a traceback."""
         self.side.row.add("connections_refused_total")
 
-    def service_actions(self) -> None:
-        """pynetdicom collects garbage here; associations of ours are let go by their own thread."""
-
     def stop(self) -> None:
         """Accept nothing more; associations go on."""
         socketserver.BaseServer.shutdown(self)

@@ -42,7 +42,7 @@ REQUEST_COMMITMENT: Final = 1
 ALL_COMMITTED, SOME_FAILED = 1, 2
 NO_SUCH_INSTANCE: Final = 0x0112
 """Failure reasons of PS3.3 C.14.1.1; 0110 is used when the store cannot be asked."""
-MAXIMUM_REFERENCES: Final = 20_000
+MAXIMUM_REFERENCES: Final = 10_000
 _WAITING: Final = 64
 _DELAYS: Final = (0.0, 2.0, 10.0, 60.0)
 """Seconds before each try to deliver a result over an association of our own."""

@@ -17,8 +17,11 @@ from services.store_scp.receiver import COMMENTS, Arrival, Receiving
 if TYPE_CHECKING:
     from services.store_scp.acceptor import ReceiverAssociation
 
-MAXIMUM_OTHER_BYTES: Final = 4 << 20
-"""Data set of a message that is no C-STORE: a commitment request for some 20,000 instances."""
+MAXIMUM_OTHER_BYTES: Final = 1 << 20
+"""Data set of a message that is no C-STORE: a commitment request for some 8,000 instances."""
+SERVED: Final = frozenset({0x0030, 0x0130, 0x8100})
+"""C-ECHO-RQ, N-ACTION-RQ, N-EVENT-REPORT-RSP: what is left to pynetdicom. It would start a thread for each
+N-EVENT-REPORT-RQ and keep every C-CANCEL; no service of ours has such messages."""
 MAXIMUM_OTHER_VALUES: Final = 4096
 _VALUE_HEADER: Final = 6
 _COMMAND, _LAST = 0x01, 0x02
@@ -105,6 +108,8 @@ class Incoming:
             raise ProtocolError(str(error)) from None
         self._in_data_set = True
         if self._store is None:
+            if field not in SERVED:
+                raise ProtocolError("a message of a service that was not negotiated")
             self._other = [[self._context_id, bytes([_COMMAND | _LAST]) + bytes(self._command)]]
             if not has_data_set:
                 return self._pass_on()

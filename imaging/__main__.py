@@ -1,60 +1,48 @@
-"""`python -m imaging`: validate, inspect or de-identify files from the command line; one JSON object a line."""
+"""`python -m imaging`: validate, inspect or de-identify DICOM files; JSON for programs, progress for people."""
 
 import json
-import os
+import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
-from imaging.deidentify import Options, deidentify
-from imaging.dictionary import keyword_of
-from imaging.errors import ImageRejected
-from imaging.limits import DEFAULT_LIMITS
-from imaging.parse import every_element, read
-from imaging.profile import Retain
-from imaging.pseudonym import key_from_secret
-from imaging.validate import validate
+from imaging.profile import Option
 
-KEY_VARIABLE = "IMAGING_PSEUDONYM_KEY"
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Paths = Annotated[list[Path], typer.Argument(help="Files, or folders whose files are all taken.", exists=True)]
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
+    from imaging.folder import input_files
+
     for path in paths:
-        yield from sorted(found for found in path.rglob("*") if found.is_file()) if path.is_dir() else [path]
+        yield from input_files(path) if path.is_dir() else [path]
 
 
 def _read(path: Path) -> bytes:
     """The file, or one byte more than the limit allows: enough to be refused, not enough to hurt."""
+    from imaging.limits import DEFAULT_LIMITS
+
     with path.open("rb") as file:
         return file.read(DEFAULT_LIMITS.max_bytes + 1)
 
 
-def _print(record: dict[str, object]) -> None:
+def _print(record: dict[str, Any]) -> None:
     typer.echo(json.dumps(record, separators=(",", ":")))
-
-
-def _refusal(rejected: ImageRejected) -> dict[str, object]:
-    return {
-        "reason_code": rejected.code.value,
-        "attribute": rejected.tag_keyword,
-        "rule": rejected.rule,
-        "reason": rejected.sentence,
-    }
 
 
 @app.command("validate")
 def validate_files(paths: Paths) -> None:
-    """Judge files. Exit code 0: all valid, 1: at least one is not."""
+    """Judge files: one JSON line each. Exit code 0: all valid, 1: at least one is not."""
+    from imaging.validate import validate
+
     invalid = 0
     for path in _files(paths):
         result = validate(_read(path))
         invalid += not result.valid
-        verdict: dict[str, object] = {"file": str(path), "valid": result.valid}
+        verdict: dict[str, Any] = {"file": str(path), "valid": result.valid}
         if result.metadata is None:
             verdict |= {
                 "reason_code": result.reason_code,
@@ -70,64 +58,90 @@ def validate_files(paths: Paths) -> None:
 
 
 @app.command()
-def inspect(paths: Paths) -> None:
-    """Show the structure of files without any value. Exit code 0: all readable, 1: at least one is not."""
+def inspect(
+    paths: Paths,
+    *,
+    values: Annotated[bool, typer.Option("--values", help="Show values too, identifiers included.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with the metadata and a picture of the first readable file.")
+    ] = None,
+) -> None:
+    """Show what files hold, without values unless asked. Exit code 0: all readable, 1: at least one is not."""
+    from imaging.inspection import describe, page
+
     refused = 0
     for path in _files(paths):
-        try:
-            parsed = read(_read(path))
-        except ImageRejected as rejected:
-            refused += 1
-            _print({"file": str(path), "readable": False, **_refusal(rejected)})
-            continue
-        attributes = [f"{keyword_of(element.tag)}:{element.vr or '??'}" for element in parsed.elements]
-        _print(
-            {
-                "file": str(path),
-                "readable": True,
-                "transfer_syntax": parsed.transfer_syntax.name,
-                "elements": sum(1 for _ in every_element(parsed.elements)),
-                "trailing_bytes": parsed.trailing_bytes,
-                "preamble_blank": parsed.preamble_blank,
-                "attributes": attributes,
-            }
-        )
+        record = describe(_read(path), values=values)
+        refused += not record["readable"]
+        _print({"file": str(path), **record})
+        if html is not None and record["readable"]:
+            html.write_text(page(_read(path), path.name, values=values), encoding="utf-8")
+            html = None
     raise typer.Exit(1 if refused else 0)
 
 
 @app.command("deidentify")
 def deidentify_files(
-    paths: Paths,
-    out: Annotated[Path, typer.Option(help="Folder for the cleaned files, made if absent.")],
-    key_file: Annotated[Path | None, typer.Option(help=f"File with the key as hex; else ${KEY_VARIABLE}.")] = None,
-    retain: Annotated[list[Retain] | None, typer.Option(help="Option of the profile; may be repeated.")] = None,
+    in_dir: Annotated[Path, typer.Argument(help="Folder of DICOM files, subfolders included.", exists=True)],
+    out_dir: Annotated[Path, typer.Argument(help="Folder for the cleaned files, made if absent.")],
+    *,
+    key_file: Annotated[
+        Path, typer.Option(help="Secret key: 64 or more hex digits, or at least 32 bytes. Keep it; it never changes.")
+    ],
+    profile: Annotated[Literal["basic"], typer.Option(help="Profile of PS3.15 Annex E.")] = "basic",
+    option: Annotated[list[Option] | None, typer.Option(help="Option of the profile; may be repeated.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="JSON line a file. It names the input files: keep it with them.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1, max=64)] = 1,
     pixels_known_clean: Annotated[bool, typer.Option(help="Vouch that the pixels show no identifier.")] = False,
 ) -> None:
-    """Write cleaned copies named by pseudonyms. Exit code 0: all cleaned, 1: some refused, 2: no usable key."""
+    """Write cleaned copies named by pseudonyms.
+
+    Exit code 0: all cleaned, 1: some refused (see the report), 2: no usable key or options.
+    """
+    from imaging.deidentify import Options
+    from imaging.folder import deidentify_folder, input_files
+    from imaging.pseudonym import key_from_file
+
     try:
-        key = key_from_secret(key_file.read_text() if key_file else os.environ.get(KEY_VARIABLE, ""))
+        key = key_from_file(key_file.read_bytes())
+        options = Options(chosen=frozenset(option or ()), pixels_known_clean=pixels_known_clean)
+        records = deidentify_folder(in_dir, out_dir, key, options, workers=workers)
+        lines = (record.as_json() for record in records)
+        cleaned, refused = _report(lines, report, len(input_files(in_dir)))
     except (ValueError, OSError) as error:
-        typer.echo(f"No usable key: {error}. Give --key-file or set {KEY_VARIABLE} to 64 hex digits.", err=True)
+        typer.echo(f"Cannot start or go on: {error}", err=True)
         raise typer.Exit(2) from None
-    chosen = frozenset(retain) if retain is not None else frozenset({Retain.MODIFIED_DATES})
-    try:
-        options = Options(retain=chosen, pixels_known_clean=pixels_known_clean)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    refused = 0
-    for path in _files(paths):
-        try:
-            cleaned = deidentify(_read(path), key, options)
-        except ImageRejected as rejected:
-            refused += 1
-            _print({"file": str(path), "deidentified": False, **_refusal(rejected)})
-            continue
-        keys = cleaned.keys
-        target = out / keys.patient / keys.study / f"{keys.image}.dcm"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(cleaned.data)
-        _print({"file": str(path), "deidentified": True, "output": str(target), "report": asdict(cleaned.report)})
+    typer.echo(f"profile {profile}: {cleaned} de-identified, {refused} refused", err=True)
     raise typer.Exit(1 if refused else 0)
+
+
+def _report(lines: Iterator[dict[str, Any]], target: Path | None, total: int) -> tuple[int, int]:
+    """Write each record as it comes, to the file or to standard output; answers how many were cleaned and refused."""
+    cleaned = refused = 0
+    output = target.open("w", encoding="utf-8") if target else sys.stdout
+    try:
+        for line in _with_progress(lines, total):
+            cleaned += line["status"] == "deidentified"
+            refused += line["status"] == "refused"
+            output.write(json.dumps(line, separators=(",", ":")) + "\n")
+    finally:
+        output.flush()
+        if target:
+            output.close()
+    return cleaned, refused
+
+
+def _with_progress(lines: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
+    """A bar with rate and remaining time on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield from lines
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(lines, description="De-identifying", total=total, console=Console(stderr=True))
 
 
 if __name__ == "__main__":

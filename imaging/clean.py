@@ -1,55 +1,40 @@
-"""Cleaning of single elements under the profile: what is kept, dropped, emptied, replaced or shifted.
+"""Cleaning of data sets under the profile: what is kept, dropped, emptied, replaced, shifted or rewritten.
 
-Beyond Table E.1-1 it is stricter where the table is silent: private elements, overlays and curves, group lengths,
-elements PS3.6 does not know, person names, long free text, and instance UIDs or dates in unlisted attributes.
+Beyond Table E.1-1 it is stricter where the table is silent (`imaging.unlisted`): private elements, overlays and
+curves, group lengths, elements PS3.6 does not know, person names, free text, addresses, and UIDs or dates.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
+from imaging import content, documents, free_text, icc
+from imaging.charset import decode_text, known_terms
 from imaging.dictionary import PIXEL_DATA, TEXT_VRS, is_private, keyword_of, vr_of
-from imaging.parse import SPECIFIC_CHARACTER_SET
-from imaging.profile import Action, Retain, table
+from imaging.private import PrivateBlocks
+from imaging.profile import Action, Option, table
 from imaging.pseudonym import Pseudonymizer
 from imaging.residual import Identifiers
 from imaging.structure import Element
+from imaging.unlisted import STANDARD_ROOT, TEMPORAL, unlisted_action, why_dropped
+from imaging.values import capped_age, dummy, is_time, padded, shifted
 
 PATIENT_ID: Final = 0x00100020
 PATIENT_NAME: Final = 0x00100010
-_LONG_TEXT: Final = frozenset(("LT", "ST", "UT", "UC", "UR"))
-_CODE_TEXT: Final = frozenset((0x00080119, 0x00080120))  # Long and URN Code Value: codes, not prose
-_CODING_SCHEME_UID: Final = 0x0008010C
-_STANDARD_ROOT: Final = b"1.2.840.10008."
-_DATE: Final = re.compile(rb"(\d{4})(?:\.?(\d{2})(?:\.?(\d{2}))?)?(.*)", re.DOTALL)
-_TEMPORAL: Final = ("DA", "DT", "TM")
+SPECIFIC_CHARACTER_SET: Final = 0x00080005
+_CODE_VALUE, _SCHEME, _MEANING = 0x00080100, 0x00080102, 0x00080104
+_PUBLIC_SCHEMES: Final = frozenset(
+    (b"DCM", b"SCT", b"SRT", b"SNM3", b"LN", b"UCUM", b"FMA", b"RADLEX", b"MDC", b"UMLS")
+)
+_MEDIA_TYPE: Final = 0x00420012
+_DOCUMENT: Final = 0x00420011
+_ICC_PROFILE: Final = 0x00282000
+_GRAPHIC_ANNOTATIONS: Final = 0x00700001
 _NUMBERS: Final = re.compile(rb"[0-9eE+\-.\\ \0]*")
-_AGE: Final = re.compile(rb"(\d{3})([DWMY])")
-OLDEST_AGE: Final = 90
-"""Ages over 89 become one category (45 CFR 164.514(b)(2)(i)(C))."""
-_DUMMY: Final = {
-    "AE": b"ANONYMIZED",
-    "AS": b"000Y",
-    "CS": b"ANONYMIZED",
-    "DA": b"19000101",
-    "DS": b"0 ",
-    "DT": b"19000101000000",
-    "IS": b"0 ",
-    "LO": b"ANONYMIZED",
-    "LT": b"ANONYMIZED",
-    "PN": b"ANONYMIZED",
-    "SH": b"ANONYMIZED",
-    "ST": b"ANONYMIZED",
-    "TM": b"000000",
-    "UC": b"ANONYMIZED",
-    "UR": b"urn:anonymized",
-    "UT": b"ANONYMIZED",
-}
-_FOUR_BYTES: Final = frozenset(("AT", "FL", "OF", "OL", "SL", "UL"))
-_EIGHT_BYTES: Final = frozenset(("FD", "OD", "OV", "SV", "UV"))
+_CONTENT_SEQUENCES: Final = frozenset((0x0040A730, 0x00400555, 0x00400610, 0x0040B020))
 
 
 @dataclass
@@ -60,186 +45,211 @@ class Cleaner:
         pseudonymizer: key of the platform.
         patient: pseudonym of the patient, written for Patient ID and Patient's Name.
         shift: days every date moves back.
-        retain: options of the profile in force.
+        options: options of the profile in force.
         identifiers: harvested values, looked for in text that is kept.
-        counts: number of elements by what happened to them.
-        touched: the same by keyword, for the audit record.
+        little: byte order of the data set.
+        counts: number of elements by rule and action.
+        touched: action by keyword, for the audit record.
     """
 
     pseudonymizer: Pseudonymizer
     patient: str
     shift: timedelta
-    retain: frozenset[Retain]
+    options: frozenset[Option]
     identifiers: Identifiers
     counts: Counter[str] = field(default_factory=Counter[str])
     touched: dict[str, str] = field(default_factory=dict[str, str])
+    little: bool = True
+    terms: tuple[str, ...] = ("",)
+    depth: int = 0
 
     def data_set(self, elements: list[Element]) -> list[Element]:
         """A cleaned copy of one data set, sequences included."""
+        outer = self.terms
+        self.depth += 1
+        charset = next((e for e in elements if e.tag == SPECIFIC_CHARACTER_SET and e.items is None), None)
+        if charset is not None:
+            self.terms = tuple(known_terms(bytes(charset.value)))
+        keep_private = Option.SAFE_PRIVATE in self.options
+        private = PrivateBlocks(elements) if keep_private else None
+        media = next((bytes(e.value) for e in elements if e.tag == _MEDIA_TYPE and e.items is None), b"")
         cleaned: list[Element] = []
         for element in elements:
-            kept = self._element(element)
+            kept = self._element(element, private, media)
             if kept is not None:
                 cleaned.append(kept)
-        return cleaned
+        self.terms = outer
+        self.depth -= 1
+        return private.without_idle_creators(cleaned) if private else cleaned
 
-    def _element(self, element: Element) -> Element | None:
-        dropped = _always_dropped(element)
-        if dropped:
-            self.counts[dropped] += 1
+    def _element(self, element: Element, private: PrivateBlocks | None, media: bytes) -> Element | None:
+        if is_private(element.tag):
+            return self._private(element, private)
+        why = why_dropped(element) or ("nested pixel data: remove" if self._is_nested_pixels(element) else "")
+        if why:
+            self.counts[why] += 1
             return None
-        action = self._action(element)
-        self.counts[action.value] += 1
+        rule = table().get(element.tag)
+        action = rule.action(self.options) if rule else unlisted_action(element, self.options)
+        if action is Action.SHIFT and _effective_vr(element) not in TEMPORAL and element.items is None and rule:
+            action = rule.action(self.options - {Option.MODIFIED_DATES})  # a date in words cannot be shifted
+        self.counts[f"{'table E.1-1' if rule else 'not in the table'}: {action}"] += 1
         if action is not Action.KEEP:
             self.touched[keyword_of(element.tag)] = action.value
-        return self._handlers()[action](element)
+        if element.tag == _DOCUMENT and action is Action.DUMMY:
+            return self.with_value(element, documents.stand_in(media.strip(b" \0").decode("latin-1")))
+        return self.handlers[action](element)
 
-    def _handlers(self) -> dict[Action, Callable[[Element], Element | None]]:
+    @property
+    def handlers(self) -> dict[Action, Callable[[Element], Element | None]]:
+        """The method of each action."""
         return {
-            Action.KEEP: self._keep,
+            Action.KEEP: self.keep,
             Action.REMOVE: lambda _: None,
             Action.EMPTY: self._empty,
-            Action.DUMMY: self._dummy,
-            Action.REPLACE_UID: self._replace_uid,
-            Action.SHIFT: self._shift,
+            Action.DUMMY: self.dummy,
+            Action.REPLACE_UID: self.replace_uid,
+            Action.SHIFT: self.shift_date,
+            Action.CLEAN: self._clean,
         }
 
-    def _action(self, element: Element) -> Action:
-        rule = table().get(element.tag)
-        if rule is None:
-            return self._unlisted(element)
-        action = rule.action(self.retain)
-        if action is Action.SHIFT and _effective_vr(element) not in _TEMPORAL:
-            return rule.action(frozenset())  # a date in words cannot be shifted
-        return action
+    def _private(self, element: Element, private: PrivateBlocks | None) -> Element | None:
+        vr = private.safe_vr(element) if private else ""
+        if not vr:
+            self.counts["private: remove"] += 1
+            return None
+        self.counts["private, table E.3.10-1: keep"] += 1
+        if vr in ("creator", "SQ"):
+            return self.keep(element) if element.items is not None or vr == "creator" else None
+        prose = vr in ("DS", "IS") and not _NUMBERS.fullmatch(bytes(element.value))
+        return None if prose or self.identifiers.found_in(bytes(element.value)) else element
 
-    def _unlisted(self, element: Element) -> Action:
-        """What to do with an attribute the table does not name."""
-        vr = _effective_vr(element)
-        if vr == "PN" or (vr in _LONG_TEXT and element.tag not in _CODE_TEXT):
-            return Action.REMOVE
-        if vr in _TEMPORAL and Retain.FULL_DATES not in self.retain:
-            return Action.SHIFT if Retain.MODIFIED_DATES in self.retain else Action.REMOVE
-        if vr == "UI" and Retain.UIDS not in self.retain and element.tag != _CODING_SCHEME_UID:
-            registered = all(uid.startswith(_STANDARD_ROOT) for uid in bytes(element.value).split(b"\\"))
-            return Action.KEEP if registered else Action.REPLACE_UID
-        return Action.KEEP
+    def _is_nested_pixels(self, element: Element) -> bool:
+        return self.depth > 1 and element.tag >> 16 == PIXEL_DATA >> 16
 
-    def _keep(self, element: Element) -> Element:
+    def keep(self, element: Element) -> Element:
+        """The element itself, unless its value holds an identifier; sequences are cleaned inside."""
         if element.items is not None:
-            items = [self.data_set(item) for item in element.items]
-            return Element(element.tag, element.vr, items=items, implicit=element.implicit)
-        vr = _effective_vr(element)
-        if vr == "AS":
-            return self._with(element, b"\\".join(_capped_age(age) for age in bytes(element.value).split(b"\\")))
+            return self._sequence(element, [self.data_set(item) for item in element.items])
         if element.tag == PIXEL_DATA:
             return element
+        vr = _effective_vr(element)
         value = bytes(element.value)
-        prose = vr in ("DS", "IS") and not _NUMBERS.fullmatch(value)
-        if prose or self.identifiers.found_in(value):
-            self.counts["identifier-in-kept-value"] += 1
+        if vr == "AS":
+            return self.with_value(element, b"\\".join(map(capped_age, value.split(b"\\"))))
+        if element.tag == _ICC_PROFILE:
+            return self.with_value(element, icc.cleaned(value))
+        if (vr in ("DS", "IS") and not _NUMBERS.fullmatch(value)) or self.identifiers.found_in(value):
+            self.counts["identifier in kept value: dummy"] += 1
             self.touched[keyword_of(element.tag)] = Action.DUMMY.value
-            return self._dummy(element)
+            return self.dummy(element)
         return element
 
     def _empty(self, element: Element) -> Element:
         if element.tag == PATIENT_NAME:
-            return self._with(element, self.patient.encode())
+            return self.with_value(element, self.patient.encode())
         if element.items is not None:
-            return Element(element.tag, element.vr, items=[], implicit=element.implicit)
-        return self._with(element, b"")
+            return self._sequence(element, [])
+        return self.with_value(element, b"")
 
-    def _dummy(self, element: Element) -> Element:
+    def dummy(self, element: Element) -> Element:
+        """A stand-in of the same VR; for a sequence one item of the same shape, or a valid one of its own kind."""
         if element.tag == PATIENT_ID:
-            return self._with(element, self.patient.encode())
+            return self.with_value(element, self.patient.encode())
         if element.items is not None:
-            items = [self._dummy_item(item) for item in element.items[:1]]
-            return Element(element.tag, element.vr, items=items, implicit=element.implicit)
+            items = content.stand_in(element.tag, little=self.little) or [
+                self._dummy_item(item) for item in element.items[:1]
+            ]
+            return self._sequence(element, items)
         vr = _effective_vr(element)
         if vr == "UI":
-            return self._replace_uid(element)
-        width = 8 if vr in _EIGHT_BYTES else 4 if vr in _FOUR_BYTES else 2
-        return self._with(element, _DUMMY.get(vr) or bytes(width))
+            return self.replace_uid(element)
+        return self.with_value(element, dummy(vr))
 
     def _dummy_item(self, item: list[Element]) -> list[Element]:
         """One item of the same shape without one original value."""
         return [
-            element if element.tag == SPECIFIC_CHARACTER_SET else self._dummy(element)
+            element if element.tag == SPECIFIC_CHARACTER_SET else self.dummy(element)
             for element in item
-            if not _always_dropped(element)
+            if not is_private(element.tag) and not why_dropped(element)
         ]
 
-    def _replace_uid(self, element: Element) -> Element:
+    def replace_uid(self, element: Element) -> Element:
+        """UIDs outside the standard's root replaced by their pseudonyms, value by value."""
         if element.items is not None:
-            return self._keep(element)
+            return self.keep(element)
         values = bytes(element.value).rstrip(b"\0 ").split(b"\\")
-        return self._with(element, b"\\".join(self._uid(value.strip(b"\0 ")) for value in values))
+        return self.with_value(element, b"\\".join(self.uid(value.strip(b"\0 ")) for value in values))
 
-    def _uid(self, value: bytes) -> bytes:
-        if not value or value.startswith(_STANDARD_ROOT):
+    def uid(self, value: bytes) -> bytes:
+        """The replacement of one UID; those of the standard stay."""
+        if not value or value.startswith(STANDARD_ROOT):
             return value
         return self.pseudonymizer.uid(value.decode("latin-1")).encode()
 
-    def _shift(self, element: Element) -> Element:
+    def shift_date(self, element: Element) -> Element:
+        """Dates moved back by the patient's shift; times stay, since shifts are whole days."""
+        if element.items is not None:
+            return self.keep(element)
         vr = _effective_vr(element)
-        if vr == "TM":  # shifts are whole days: the time of day stays, so that intervals do
-            return element if re.fullmatch(rb"[0-9.:\\ \0]*", bytes(element.value)) else self._with(element, b"")
-        values = bytes(element.value).rstrip(b"\0 ").split(b"\\")
-        return self._with(element, b"\\".join(self._shifted(value, vr) for value in values))
+        value = bytes(element.value)
+        if vr == "TM":
+            return element if is_time(value) else self.with_value(element, b"")
+        values = value.rstrip(b"\0 ").split(b"\\")
+        return self.with_value(element, b"\\".join(shifted(part, vr, self.shift) for part in values))
 
-    def _shifted(self, value: bytes, vr: str) -> bytes:
-        """The date part moved back, at the precision it came in; what is no date is emptied."""
-        text = value.strip()
-        match = _DATE.fullmatch(text)
-        if not text or match is None or not re.fullmatch(rb"[0-9.+&-]*", match[4]) or (vr == "DA" and match[4]):
-            return b"" if not text else _DUMMY[vr]
-        year, month, day, rest = match.groups()
-        try:
-            moved = date(int(year), int(month or 1), int(day or 1)) - self.shift
-        except (ValueError, OverflowError):
-            return _DUMMY[vr]
-        digits = moved.strftime("%Y%m%d").rjust(8, "0").encode()
-        return digits[: 4 + 2 * (month is not None) + 2 * (day is not None)] + rest
-
-    def _with(self, element: Element, value: bytes) -> Element:
+    def _clean(self, element: Element) -> Element | None:
+        """Action C: text reduced to the vocabulary, coded entries to public codes, content by Table E.3.4-1."""
+        if element.items is not None:
+            if element.tag in _CONTENT_SEQUENCES:
+                return self._sequence(element, content.clean_tree(self, element.items))
+            items = [self.data_set(item) for item in element.items]
+            is_graphic = element.tag == _GRAPHIC_ANNOTATIONS
+            return self._sequence(element, items if is_graphic else [self._public(item) for item in items])
         vr = _effective_vr(element)
-        if len(value) % 2:
-            value += b"\0" if vr in ("UI", "UN", "OB") else b" "
-        return Element(element.tag, vr or "UN", value, implicit=element.implicit)
+        text = self.reduced(element) if vr in TEXT_VRS and vr not in ("PN", "AE", "UR") else b""
+        if text:
+            return self.with_value(element, text)
+        rule = table().get(element.tag)
+        fallback = (
+            rule.action(frozenset()) if rule else Action.REMOVE if vr in ("PN", "UT", "LT", "ST") else Action.DUMMY
+        )
+        return self.handlers[fallback](element)
+
+    def reduced(self, element: Element) -> bytes:
+        """The words of the vocabulary in a text value."""
+        vr = _effective_vr(element)
+        text = free_text.reduced(decode_text(bytes(element.value), vr, self.terms)).encode("ascii", "ignore")
+        return b"" if self.identifiers.found_in(text) else text[:64] if vr in ("LO", "SH") else text
+
+    def _public(self, item: list[Element]) -> list[Element]:
+        """A coded entry as it may stay: codes of public schemes only, meanings reduced."""
+        schemes = {bytes(e.value).strip(b" \0") for e in item if e.tag == _SCHEME and e.items is None}
+        public = bool(schemes) and schemes <= _PUBLIC_SCHEMES
+        kept: list[Element] = []
+        for element in item:
+            if element.tag in (_CODE_VALUE, _SCHEME) and not public:
+                kept.append(self.dummy(element))
+            elif (
+                element.items is None
+                and _effective_vr(element) in ("LO", "SH")
+                and element.tag not in (_CODE_VALUE, _SCHEME)
+            ):
+                kept.append(self.with_value(element, self.reduced(element) or dummy("LO")))
+            else:
+                kept.append(element)
+        return kept
+
+    @staticmethod
+    def _sequence(element: Element, items: list[list[Element]]) -> Element:
+        return Element(element.tag, element.vr, items=items, implicit=element.implicit)
+
+    def with_value(self, element: Element, value: bytes) -> Element:
+        """The element with another value, padded."""
+        vr = _effective_vr(element)
+        return Element(element.tag, vr or "UN", padded(value, vr), implicit=element.implicit)
 
 
 def _effective_vr(element: Element) -> str:
     """The declared VR; that of PS3.6 where the object says UN."""
     return vr_of(element.tag) or "UN" if element.vr in ("UN", "") else element.vr
-
-
-def _always_dropped(element: Element) -> str:
-    """Why an element never stays, "" when the profile decides."""
-    group, number = element.tag >> 16, element.tag & 0xFFFF
-    if is_private(element.tag):
-        return "private-removed"
-    if group & 0xFF00 in (0x5000, 0x6000):
-        return "overlay-or-curve-removed"
-    if number == 0 or group < 0x0008 or group >= 0xFFF0:
-        return "structural-removed"  # group lengths, command and directory groups, padding, signatures
-    return _misfit(element, vr_of(element.tag))
-
-
-def _misfit(element: Element, expected: str) -> str:
-    """Why an element does not fit its definition in PS3.6, "" when it does."""
-    if not expected:
-        return "unknown-removed"
-    opaque = element.vr in TEXT_VRS or element.vr in ("OB", "UN")
-    expected_binary = expected not in TEXT_VRS and expected not in ("OB", "OW", "UN", "SQ", "CS", "DS", "IS", "UI")
-    if element.vr not in ("UN", "") and element.vr != expected and opaque and expected_binary:
-        return "wrong-vr-removed"  # prose where PS3.6 has a number or a date
-    if expected == "SQ" and element.items is None and len(element.value):
-        return "wrong-vr-removed"
-    return ""
-
-
-def _capped_age(age: bytes) -> bytes:
-    match = _AGE.fullmatch(age.strip(b" \0"))
-    if match is None:
-        return _DUMMY["AS"] if age.strip(b" \0") else b""
-    return b"%03dY" % OLDEST_AGE if match[2] == b"Y" and int(match[1]) >= OLDEST_AGE else match[0]

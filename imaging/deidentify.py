@@ -1,31 +1,32 @@
 """De-identification by the Basic Application Level Confidentiality Profile (PS3.15 Annex E, edition 2026d).
 
 `deidentify` gives a cleaned copy or refuses; there is nothing in between. The same input and key give the same
-output in every process. Not done here and said so in the report: text burned into pixels (refused where it is to
-be expected) and recognizable faces.
+output in every process. Recognizable faces are not removed, and the report says so.
 """
 
 import hashlib
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
+from imaging import decode
 from imaging.clean import Cleaner
-from imaging.dictionary import PIXEL_DATA
+from imaging.dictionary import DEFLATED, EXPLICIT_LITTLE, PIXEL_DATA, TransferSyntax
 from imaging.limits import DEFAULT_LIMITS, Limits
-from imaging.metadata import ImageMetadata, number
-from imaging.parse import PREAMBLE_BYTES, ParsedImage, native_syntax, read
-from imaging.pixel_risk import refuse_pixel_risk, refuse_uncleanable
-from imaging.profile import EDITION, METHOD_CODES, Retain
+from imaging.metadata import ImageMetadata
+from imaging.parse import PREAMBLE_BYTES, ParsedImage, read
+from imaging.pixel_risk import pixel_risk, refuse_uncleanable
+from imaging.pixels import CleanPixels, cleaned_pixels
+from imaging.profile import EDITION, Option
 from imaging.pseudonym import Pseudonymizer, PseudonymKeys, subject
 from imaging.residual import harvest, refuse_residue
+from imaging.statement import file_meta, with_statement
 from imaging.structure import Bytes, Element, Encoder
-from imaging.validate import check
+from imaging.validate import check_for_cleaning
 
-IMPLEMENTATION_CLASS_UID: Final = "2.25.302610243587218416301265410376541283917"
-IMPLEMENTATION_VERSION_NAME: Final = "HIMLOPS_DEID_1"
-NOT_DONE: Final = ("clean pixel data", "clean recognizable visual features")
+NOT_DONE: Final = "clean recognizable visual features"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +34,18 @@ class Options:
     """How the profile is applied.
 
     Attributes:
-        retain: options of the profile in force; the default keeps intervals by shifting dates per patient, an empty
+        chosen: options of the profile in force; the default keeps intervals by shifting dates per patient, an empty
             set removes dates.
         pixels_known_clean: the caller vouches that no identifier can be seen in the pixels.
         limits: bounds of reading.
     """
 
-    retain: frozenset[Retain] = frozenset({Retain.MODIFIED_DATES})
+    chosen: frozenset[Option] = frozenset({Option.MODIFIED_DATES})
     pixels_known_clean: bool = False
     limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
-        if {Retain.FULL_DATES, Retain.MODIFIED_DATES} <= self.retain:
+        if {Option.FULL_DATES, Option.MODIFIED_DATES} <= self.chosen:
             raise ValueError("dates are either kept in full or modified, not both")
 
 
@@ -56,7 +57,8 @@ class Report:
     """The audit record of one object; holds no identifier and no value of it.
 
     Attributes:
-        counts: number of elements by what happened to them.
+        options: what was really applied, by the names of `Option`.
+        actions: number of elements by rule and action.
         attributes: action by keyword, for every attribute that was not kept.
         identifiers_searched: size of the harvest that the output was searched for.
         input_sha256, output_sha256: hex digests.
@@ -64,12 +66,33 @@ class Report:
 
     edition: str
     options: tuple[str, ...]
-    counts: Mapping[str, int]
+    actions: Mapping[str, int]
     attributes: Mapping[str, str]
     identifiers_searched: int
     not_done: tuple[str, ...]
     input_sha256: str
     output_sha256: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanedObject:
+    """A cleaned object as the pieces it is written from; `deidentify` joins them.
+
+    Attributes:
+        head: everything before the pixel value (all of a deflated object).
+        pixels: the pixel value, a view of the input's bytes where nothing in it changed.
+        tail: what follows the pixel value.
+    """
+
+    head: bytes = field(repr=False)
+    pixels: Bytes = field(repr=False)
+    tail: bytes = field(repr=False)
+    keys: PseudonymKeys
+    report: Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,39 +116,91 @@ def deidentify(data: bytes, key: bytes, options: Options = DEFAULT_OPTIONS) -> D
         ImageRejected: the object is not valid, cannot be cleaned, or an identifier remained.
         ValueError: the key is too short.
     """
+    cleaned = clean(data, key, options)
+    return Deidentified(
+        data=b"".join((cleaned.head, cleaned.pixels, cleaned.tail)), keys=cleaned.keys, report=cleaned.report
+    )
+
+
+def clean(data: bytes | memoryview, key: bytes, options: Options = DEFAULT_OPTIONS) -> CleanedObject:
+    """`deidentify` without a copy of the pixels, for callers that write to a file."""
     pseudonymizer = Pseudonymizer(key)
     parsed = read(data, options.limits)
-    metadata = check(parsed, options.limits)
+    metadata = check_for_cleaning(parsed, options.limits)
     refuse_uncleanable(metadata)
-    refuse_pixel_risk(parsed, metadata, pixels_known_clean=options.pixels_known_clean)
     keys = _keys(pseudonymizer, metadata)
-    identifiers = harvest(parsed.elements, options.retain)
+    identifiers, in_kept_values = harvest(parsed.elements, options.chosen)
+    pixels, applied = _pixels(parsed, metadata, options)
     days = pseudonymizer.date_shift_days(subject(metadata.patient.patient_id, metadata.study.study_uid))
-    cleaner = Cleaner(pseudonymizer, keys.patient, timedelta(days=days), options.retain, identifiers)
-    elements = cleaner.data_set(parsed.elements)
-    pixels = _without_hidden_bits(parsed, metadata)
-    elements = _with_pixels(elements, pixels)
-    elements = _with_statement(elements, options.retain, keys.patient)
+    shift = timedelta(days=days)
+    cleaner = Cleaner(pseudonymizer, keys.patient, shift, options.chosen, in_kept_values, little=parsed.little)
+    elements = [element for element in cleaner.data_set(parsed.elements) if element.tag != PIXEL_DATA]
+    statement = with_statement(elements, applied, keys.patient, text_was_masked=Option.PIXELS in applied)
     image_uid = metadata.image.image_uid
-    replaced = image_uid if Retain.UIDS in options.retain else pseudonymizer.uid(image_uid)
-    meta = _file_meta(metadata.image.sop_class, replaced, str(native_syntax(parsed)))
-    body = Encoder(little=parsed.little).encode(elements, implicit=parsed.implicit)
-    output = b"".join((bytes(PREAMBLE_BYTES), b"DICM", meta, body))
-    refuse_residue(identifiers, output, options.limits)
-    return Deidentified(
-        data=output,
+    replaced = image_uid if Option.UIDS in options.chosen else cleaner.uid(image_uid.encode()).decode()
+    header = Encoder(little=parsed.little).encode(statement, implicit=parsed.implicit)
+
+    def meta(syntax: TransferSyntax) -> bytes:
+        return bytes(PREAMBLE_BYTES) + b"DICM" + file_meta(metadata.image.sop_class, replaced, syntax)
+
+    deflated = parsed.transfer_syntax == DEFLATED
+    searched = meta(EXPLICIT_LITTLE if deflated else parsed.transfer_syntax) + header
+    value = pixels.value if pixels else b""
+    refuse_residue(identifiers, searched, value, options.limits, pixels_clean=pixels is None or pixels.spells_nothing)
+    before, after = _pixel_element(parsed, pixels)
+    pieces: tuple[bytes, Bytes, bytes] = (searched + before, value, after)
+    if deflated:
+        deflater = zlib.compressobj(6, wbits=-zlib.MAX_WBITS)
+        body = deflater.compress(b"".join((header + before, value, after))) + deflater.flush()
+        pieces = (meta(DEFLATED) + body + bytes(len(body) % 2), b"", b"")
+    for what, count in (pixels.removed if pixels else {}).items():
+        cleaner.counts[f"pixel data, {what}: remove"] += count
+    if parsed.trailing_bytes:
+        cleaner.counts["bytes after the data set: remove"] += parsed.trailing_bytes
+    return CleanedObject(
+        head=pieces[0],
+        pixels=pieces[1],
+        tail=pieces[2],
         keys=keys,
         report=Report(
             edition=f"PS3.15 {EDITION}",
-            options=tuple(sorted(option.value for option in options.retain)),
-            counts=dict(cleaner.counts),
+            options=tuple(sorted(option.value for option in applied)),
+            actions=dict(sorted(cleaner.counts.items())),
             attributes=dict(sorted(cleaner.touched.items())),
             identifiers_searched=len(identifiers),
-            not_done=NOT_DONE,
+            not_done=(NOT_DONE,) if Option.PIXELS in applied else (NOT_DONE, "clean pixel data"),
             input_sha256=hashlib.sha256(data).hexdigest(),
-            output_sha256=hashlib.sha256(output).hexdigest(),
+            output_sha256=_digest(pieces),
         ),
     )
+
+
+def _digest(pieces: tuple[bytes, Bytes, bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pixels(
+    parsed: ParsedImage, metadata: ImageMetadata, options: Options
+) -> tuple[CleanPixels | None, frozenset[Option]]:
+    """The cleaned pixel value and the options that were really applied to this object."""
+    applied = options.chosen - {Option.PIXELS}
+    risk = None if options.pixels_known_clean else pixel_risk(parsed, metadata)
+    if risk is not None:
+        raise risk
+    return cleaned_pixels(parsed, metadata.image, decode.has_hidden_bits if decode.available() else None), applied
+
+
+def _pixel_element(parsed: ParsedImage, pixels: CleanPixels | None) -> tuple[bytes, bytes]:
+    """The encoded header of Pixel Data, and what closes it."""
+    original = parsed.element(PIXEL_DATA)
+    if pixels is None or original is None:
+        return b"", b""
+    encoder = Encoder(little=parsed.little)
+    element = Element(PIXEL_DATA, original.vr, pixels.value, fragments=pixels.fragments)
+    return encoder.around(element, implicit=parsed.implicit)
 
 
 def keys_of(metadata: ImageMetadata, key: bytes) -> PseudonymKeys:
@@ -140,84 +215,3 @@ def _keys(pseudonymizer: Pseudonymizer, metadata: ImageMetadata) -> PseudonymKey
         series_uid=metadata.series.series_uid,
         image_uid=metadata.image.image_uid,
     )
-
-
-def _with_pixels(elements: list[Element], pixels: Bytes | None) -> list[Element]:
-    """The elements with the pixel values replaced; a repeated pixel element is dropped."""
-    kept = [element for element in elements if element.tag != PIXEL_DATA]
-    first = next((element for element in elements if element.tag == PIXEL_DATA), None)
-    if first is not None and pixels is not None:
-        kept.append(Element(PIXEL_DATA, first.vr, pixels, fragments=first.fragments))
-    return kept
-
-
-def _text(tag: int, vr: str, value: str) -> Element:
-    encoded = value.encode("ascii")
-    return Element(tag, vr, encoded + (b"\0" if vr == "UI" else b" ") * (len(encoded) % 2))
-
-
-def _with_statement(elements: list[Element], retain: frozenset[Retain], patient: str) -> list[Element]:
-    """The elements in tag order with the attributes that say what was done (PS3.15 E.1.1); older claims go."""
-    codes = [METHOD_CODES[None], *(METHOD_CODES[option] for option in sorted(retain))]
-    items = [
-        [_text(0x00080100, "SH", value), _text(0x00080102, "SH", "DCM"), _text(0x00080104, "LO", meaning)]
-        for value, meaning in codes
-    ]
-    dates = "REMOVED"
-    if Retain.FULL_DATES in retain:
-        dates = "UNMODIFIED"
-    elif Retain.MODIFIED_DATES in retain:
-        dates = "MODIFIED"
-    statement = [
-        _text(0x00100010, "PN", patient),
-        _text(0x00100020, "LO", patient),
-        _text(0x00120062, "CS", "YES"),
-        _text(0x00120063, "LO", f"DICOM PS3.15 {EDITION} Basic Profile by table E.1-1"),
-        Element(0x00120064, "SQ", items=items),
-        _text(0x00280303, "CS", dates),
-    ]
-    replaced = {element.tag for element in statement}
-    kept = [element for element in elements if element.tag not in replaced]
-    return sorted(kept + statement, key=lambda element: element.tag)
-
-
-def _file_meta(sop_class: str, image_uid: str, transfer_syntax: str) -> bytes:
-    """New file meta information (PS3.10 7.1): nothing of the old one survives, application titles above all."""
-    elements = [
-        Element(0x00020001, "OB", b"\0\1"),
-        _text(0x00020002, "UI", sop_class),
-        _text(0x00020003, "UI", image_uid),
-        _text(0x00020010, "UI", transfer_syntax),
-        _text(0x00020012, "UI", IMPLEMENTATION_CLASS_UID),
-        _text(0x00020013, "SH", IMPLEMENTATION_VERSION_NAME),
-    ]
-    encoder = Encoder(little=True)
-    body = encoder.encode(elements, implicit=False)
-    return encoder.encode([Element(0x00020000, "UL", len(body).to_bytes(4, "little"))], implicit=False) + body
-
-
-def _without_hidden_bits(parsed: ParsedImage, metadata: ImageMetadata) -> Bytes | None:
-    """Native pixel bytes with the bits outside Bits Stored cleared, where old overlays hide (PS3.5 8.1.1).
-
-    Signed samples get their sign extended instead, as readers expect. Whole-array arithmetic on one big integer:
-    lanes of 16 bits never carry into each other, and no numpy is needed.
-    """
-    element = parsed.element(PIXEL_DATA)
-    if element is None:
-        return None
-    stored = metadata.image.bits_stored
-    unused = 16 - stored
-    if parsed.transfer_syntax.is_encapsulated or metadata.image.bits_allocated != 16 or unused == 0:
-        return element.value
-    lowest = number(parsed, 0x00280102) - stored + 1
-    signed = number(parsed, 0x00280103) == 1
-    order = "little" if parsed.little else "big"
-    if lowest < 0 or lowest + stored > 16 or (signed and lowest > 0):
-        return bytes(len(element.value))
-    lanes = len(element.value) // 2
-    mask = int.from_bytes((((1 << stored) - 1) << lowest).to_bytes(2, order) * lanes, order)
-    samples = int.from_bytes(element.value, order) & mask
-    if signed:
-        sign = int.from_bytes((1 << (stored - 1)).to_bytes(2, order) * lanes, order)
-        samples |= (samples & sign) * (2 * ((1 << unused) - 1))
-    return samples.to_bytes(len(element.value), order)

@@ -4,22 +4,20 @@
 limits bound. It looks at structure only; `imaging.validate` judges the attributes.
 """
 
-import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pydicom.charset import decode_bytes, python_encoding
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
+from imaging.charset import decode_text, known_terms
+from imaging.dictionary import (
+    DEFLATED,
+    EXPLICIT_BIG,
+    IMPLICIT_LITTLE,
+    TransferSyntax,
+    keyword_of,
+    registered,
 )
-
-from imaging.dictionary import TEXT_VRS, keyword_of, registered
 from imaging.errors import ImageRejected, ReasonCode
 from imaging.limits import DEFAULT_LIMITS, Limits
 from imaging.structure import Element, Walker
@@ -45,7 +43,7 @@ class ParsedImage:
     Attributes:
         meta: file meta elements (group 0002), Explicit VR Little Endian.
         elements: top-level elements of the data set, in file order.
-        transfer_syntax: UID as declared in the file meta.
+        transfer_syntax: TransferSyntax as declared in the file meta.
         implicit, little: encoding of the data set.
         source: the bytes the elements are views of (inflated when the object was deflated).
         trailing_bytes: bytes after the last element, which no reader should trust.
@@ -53,7 +51,7 @@ class ParsedImage:
 
     meta: list[Element]
     elements: list[Element]
-    transfer_syntax: UID
+    transfer_syntax: TransferSyntax
     implicit: bool
     little: bool
     source: memoryview
@@ -79,11 +77,9 @@ class ParsedImage:
 
     @property
     def character_sets(self) -> list[str]:
-        """Defined terms of (0008,0005), unknown ones left out; the default repertoire when it is absent."""
+        """Defined terms of (0008,0005), unknown ones left out; the default repertoire is ""."""
         element = self._index.get(SPECIFIC_CHARACTER_SET)
-        terms = bytes(element.value).decode("latin-1").split("\\") if element and element.items is None else []
-        known = [python_encoding[term.strip()] for term in terms if term.strip() in python_encoding]
-        return known or ["iso8859"]
+        return known_terms(bytes(element.value) if element and element.items is None else b"")
 
     def dataset(self) -> "FileDataset":
         """The same object for pydicom; values are only decoded when touched, and may then raise."""
@@ -91,31 +87,18 @@ class ParsedImage:
 
         from pydicom.dataset import FileDataset, FileMetaDataset
         from pydicom.filereader import read_dataset
+        from pydicom.uid import UID
 
         body = BytesIO(self.source[self.body_start : len(self.source) - self.trailing_bytes])
         inner = read_dataset(body, self.implicit, self.little)
         meta = FileMetaDataset()
-        meta.TransferSyntaxUID = self.transfer_syntax
+        meta.TransferSyntaxUID = UID(self.transfer_syntax)
         for tag in (0x00020002, 0x00020003):
             if self.text(tag):
                 setattr(meta, keyword_of(tag), self.text(tag))
         return FileDataset(
             BytesIO(), inner, b"\0" * PREAMBLE_BYTES, meta, is_implicit_VR=self.implicit, is_little_endian=self.little
         )
-
-
-def decode_text(value: bytes, vr: str, encodings: list[str]) -> str:
-    """Text of an encoded value, trailing padding removed; undecodable bytes become replacement characters."""
-    stripped = value.rstrip(b"\0 ")
-    if vr not in TEXT_VRS or (stripped.isascii() and b"\x1b" not in stripped):
-        return stripped.decode("latin-1").strip()
-    delimiters = {0x5C, 0x5E, 0x3D} if vr == "PN" else {0x5C, 0x0D, 0x0A, 0x09, 0x0C}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings may quote the value
-            return decode_bytes(stripped, encodings, delimiters).strip()
-    except (LookupError, UnicodeError):
-        return stripped.decode("latin-1").strip()
 
 
 def every_element(elements: Iterable[Element]) -> Iterator[Element]:
@@ -138,9 +121,9 @@ def read(data: bytes | memoryview, limits: Limits = DEFAULT_LIMITS) -> ParsedIma
     meta, body_start = _file_meta(view, limits)
     syntax = _transfer_syntax(meta)
     preamble_blank = not any(view[:PREAMBLE_BYTES])
-    if syntax == DeflatedExplicitVRLittleEndian:
+    if syntax == DEFLATED:
         view, body_start = _inflate(view[body_start:], limits), 0
-    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    implicit, little = syntax == IMPLICIT_LITTLE, syntax != EXPLICIT_BIG
     walker = Walker(view, little=little, limits=limits)
     elements = walker.walk(body_start, implicit=implicit)
     if not elements:
@@ -191,12 +174,12 @@ def _file_meta(view: memoryview, limits: Limits) -> tuple[list[Element], int]:
     return meta, end
 
 
-def _transfer_syntax(meta: list[Element]) -> UID:
+def _transfer_syntax(meta: list[Element]) -> TransferSyntax:
     for element in meta:
         if element.tag == TRANSFER_SYNTAX_UID and element.items is None:
             uid = bytes(element.value).rstrip(b"\0 ").decode("latin-1")
             if uid in TRANSFER_SYNTAXES:
-                return UID(uid)
+                return TransferSyntax(uid)
             sentence = "the transfer syntax is not one this platform reads"
             raise ImageRejected(
                 ReasonCode.UNSUPPORTED_TRANSFER_SYNTAX, "TransferSyntaxUID", "PS3.5 section 10", sentence
@@ -220,9 +203,3 @@ def _inflate(deflated: memoryview, limits: Limits) -> memoryview:
     if not inflater.eof:
         raise ImageRejected(ReasonCode.TRUNCATED, "", "PS3.5 A.5", "the deflated data set is not complete")
     return memoryview(inflated)
-
-
-def native_syntax(parsed: ParsedImage) -> UID:
-    """Transfer syntax in which a cleaned copy is written: as read, or inflated when it was deflated."""
-    deflated = parsed.transfer_syntax == DeflatedExplicitVRLittleEndian
-    return ExplicitVRLittleEndian if deflated else parsed.transfer_syntax

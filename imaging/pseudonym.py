@@ -38,6 +38,21 @@ def key_from_secret(secret: str) -> bytes:
     return key
 
 
+def key_from_file(content: bytes) -> bytes:
+    """The key in a file: hex text as in the secret store, else the bytes as they are.
+
+    Raises:
+        ValueError: shorter than 32 bytes.
+    """
+    text = content.decode("latin-1").strip()
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = content
+    _check_key(key)
+    return key
+
+
 def _check_key(key: bytes) -> None:
     if len(key) < MINIMUM_KEY_BYTES:
         raise ValueError(f"the pseudonym key needs at least {MINIMUM_KEY_BYTES} bytes")

@@ -66,15 +66,23 @@ def _stored(dataset: "Dataset", frame: int) -> "NDArray[Any]":
     return pixels[frame] if frames > 1 else pixels
 
 
-def to_png(image: "Dataset | NDArray[Any]", window: Window = LUNG, *, frame: int = 0) -> bytes:
+def to_png(image: "Dataset | NDArray[Any]", window: Window | None = LUNG, *, frame: int = 0) -> bytes:
     """PNG bytes of a data set's frame, or of a two-dimensional array of real-world values.
+
+    Args:
+        window: values between black and white; None takes all that occur, and the mean of colours.
 
     Raises:
         ValueError: the pixels cannot be decoded, or are not one greyscale plane.
     """
     from pydicom.dataset import Dataset
 
-    grey = to_grey(values_of(image, frame) if isinstance(image, Dataset) else image, window)
+    values: NDArray[Any] = values_of(image, frame) if isinstance(image, Dataset) else image
+    if window is None:
+        values = values.mean(axis=2) if values.ndim == 3 else values
+        low, high = float(values.min()), float(values.max())
+        window = Window((low + high) / 2, max(high - low, 1.0))
+    grey = to_grey(values, window)
     if grey.ndim != 2:
         raise ValueError("only one greyscale plane can be drawn")
     if isinstance(image, Dataset) and image.get("PhotometricInterpretation") == "MONOCHROME1":

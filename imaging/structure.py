@@ -82,13 +82,19 @@ class Walker:
         elements: list[Element] = []
         position, end = start, len(self._data)
         while position < end:
-            after_pixels = bool(elements) and elements[-1].tag >= PIXEL_DATA
-            if after_pixels and not self._looks_like_element(position, elements[-1].tag):
+            if elements and self._is_trailer(position, elements[-1].tag):
                 break
             element, position = self._element(position, end, implicit, 0)
             elements.append(element)
         self.end = position
         return elements
+
+    def _is_trailer(self, position: int, previous: int) -> bool:
+        """Bytes that are no element of this data set: after the pixels anything odd, before them a second object."""
+        if previous >= PIXEL_DATA:
+            return not self._looks_like_element(position, previous)
+        end = position + 132
+        return bytes(self._data[end - 4 : end]) == b"DICM" and not any(self._data[position : position + 4])
 
     def _looks_like_element(self, position: int, previous: int) -> bool:
         if len(self._data) - position < 8:
@@ -215,6 +221,12 @@ class Encoder:
         for element in elements:
             self._write(parts, element, implicit)
         return b"".join(parts)
+
+    def around(self, element: Element, *, implicit: bool) -> tuple[bytes, bytes]:
+        """What stands before and after the value of an element that is no sequence, for writing without a copy."""
+        length = UNDEFINED if element.fragments else len(element.value)
+        after = self._implicit.pack(0xFFFE, 0xE0DD, 0) if element.fragments else b""
+        return self._head(element, length, implicit), after
 
     def _write(self, parts: list[Bytes], element: Element, implicit: bool) -> None:
         if element.items is not None:

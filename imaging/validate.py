@@ -70,13 +70,26 @@ def check(parsed: ParsedImage, limits: Limits = DEFAULT_LIMITS) -> ImageMetadata
     Raises:
         ImageRejected: the first rule that does not hold.
     """
+    return _apply(parsed, limits, _IDENTITY, _RULES)
+
+
+def check_for_cleaning(parsed: ParsedImage, limits: Limits = DEFAULT_LIMITS) -> ImageMetadata:
+    """The rules without which cleaning could not tell what it has in hands; a faulty object can still be cleaned.
+
+    Raises:
+        ImageRejected: the first rule that does not hold.
+    """
+    return _apply(parsed, limits, _IDENTITY[:2], (_sop_class_is_known, _pixel_module_is_sane))
+
+
+def _apply(parsed: ParsedImage, limits: Limits, identity: tuple[int, ...], rules: "tuple[_Rule, ...]") -> ImageMetadata:
     if uid_name(parsed.text(0x00020002), "SOP Class") == "Media Storage Directory Storage":
         sentence = "a media directory indexes images and is none"
         raise ImageRejected(ReasonCode.DICOM_DIRECTORY, "MediaStorageSOPClassUID", "PS3.10 8.6", sentence)
-    for tag in _IDENTITY:
+    for tag in identity:
         _check_uid(parsed, tag)
     metadata = extract(parsed)
-    for rule in _RULES:
+    for rule in rules:
         rule(parsed, metadata, limits)
     return metadata
 
@@ -185,7 +198,8 @@ def _pixel_length_fits(parsed: ParsedImage, metadata: ImageMetadata, _: Limits) 
         raise ImageRejected(ReasonCode.PIXEL_LENGTH, "PixelData", "PS3.5 8.1.1", sentence)
 
 
-_RULES: Final[tuple[Callable[[ParsedImage, ImageMetadata, Limits], None], ...]] = (
+_Rule = Callable[[ParsedImage, ImageMetadata, Limits], None]
+_RULES: Final[tuple[_Rule, ...]] = (
     _file_meta_agrees,
     _sop_class_is_known,
     _modality_fits,

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 
 from imaging.clean import Cleaner
-from imaging.profile import Retain
+from imaging.profile import Option
 from imaging.pseudonym import Pseudonymizer
 from imaging.residual import Identifiers
 from imaging.structure import Element
 
 
-def _cleaned(element: Element, retain: frozenset[Retain] = frozenset({Retain.MODIFIED_DATES})) -> Element | None:
+def _cleaned(element: Element, retain: frozenset[Option] = frozenset({Option.MODIFIED_DATES})) -> Element | None:
     cleaner = Cleaner(Pseudonymizer(bytes(32)), "f" * 32, timedelta(days=31), retain, Identifiers())
     kept = cleaner.data_set([element])
     return kept[0] if kept else None

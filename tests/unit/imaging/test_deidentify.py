@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from datetime import date, timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pydicom
@@ -14,7 +13,6 @@ from pydicom.sequence import Sequence
 from pydicom.uid import (
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
-    EncapsulatedPDFStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -23,14 +21,12 @@ from pydicom.uid import (
 
 from imaging.deidentify import Deidentified, Options, deidentify, keys_of
 from imaging.errors import ImageRejected, ReasonCode
-from imaging.parse import every_element, read
-from imaging.profile import Retain
+from imaging.profile import Option
 from imaging.pseudonym import Pseudonymizer
 from imaging.validate import validate
 
 KEY = bytes(range(32))
 IDENTIFIERS = (b"Quillfeather", b"Ambrose", b"MRN0048151", b"ACC7734501", b"19480517", b"1.2.826.0.1.3680043")
-TEST_FILES = Path(pydicom.__file__).parent / "data"
 
 
 def leaks(data: bytes) -> list[str]:
@@ -173,7 +169,7 @@ def test_the_profile_alone_leaves_nothing_without_the_residual_scan(
     data_set: Dataset, to_bytes: Callable[..., bytes], plant: Callable[[Dataset], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(data_set)
-    monkeypatch.setattr("imaging.deidentify.refuse_residue", lambda *_: None)
+    monkeypatch.setattr("imaging.deidentify.refuse_residue", lambda *_, **__: None)
     assert leaks(deidentify(to_bytes(data_set), KEY).data) == []
 
 
@@ -209,10 +205,10 @@ def test_compressed_pixels_pass_unchanged_and_are_searched(data_set: Dataset, to
     body = data_set.PixelData[at + 4 : at + 4 + size]
     data_set.PixelData = data_set.PixelData[:at] + grown + body + b"Quillfeather"
     data_set["PixelData"].is_undefined_length = True
-    with pytest.raises(ImageRejected) as caught:
-        deidentify(to_bytes(data_set, RLELossless), KEY)
-    assert caught.value.code is ReasonCode.RESIDUAL_IDENTIFIER
-    assert caught.value.tag_keyword == "PixelData"
+    appended = deidentify(to_bytes(data_set, RLELossless), KEY)
+    assert leaks(appended.data) == []
+    assert decoded(appended).pixel_array.tobytes() == before
+    assert appended.report.actions["pixel data, metadata in compressed frames: remove"] == 12
 
 
 @pytest.mark.parametrize(("signed", "stored"), [(0, 12), (1, 12), (0, 10), (1, 16)], ids=str)
@@ -264,7 +260,7 @@ def test_dates_of_a_patient_move_together_and_keep_their_intervals(
 
 def test_dates_are_removed_when_no_option_keeps_them(data_set: Dataset, to_bytes: Callable[..., bytes]) -> None:
     data_set.AcquisitionDate = "20250309"
-    result = deidentify(to_bytes(data_set), KEY, Options(retain=frozenset()))
+    result = deidentify(to_bytes(data_set), KEY, Options(chosen=frozenset()))
     output = decoded(result)
     assert b"2025" not in result.data[:-512]
     assert output.StudyDate == ""
@@ -279,15 +275,15 @@ def test_odd_dates_never_pass_unchanged(data_set: Dataset, to_bytes: Callable[..
 
 
 def test_statement_of_what_was_done_is_truthful(ct: Callable[..., bytes]) -> None:
-    def codes(retain: frozenset[Retain]) -> list[str]:
-        output = decoded(deidentify(ct(), KEY, Options(retain=retain)))
+    def codes(retain: frozenset[Option]) -> list[str]:
+        output = decoded(deidentify(ct(), KEY, Options(chosen=retain)))
         assert output.PatientIdentityRemoved == "YES"
         assert "2026d" in output.DeidentificationMethod
         return [item.CodeValue for item in output.DeidentificationMethodCodeSequence]
 
     assert codes(frozenset()) == ["113100"]
-    assert codes(frozenset({Retain.MODIFIED_DATES})) == ["113100", "113107"]
-    assert codes(frozenset({Retain.MODIFIED_DATES, Retain.PATIENT})) == ["113100", "113107", "113108"]
+    assert codes(frozenset({Option.MODIFIED_DATES})) == ["113100", "113107"]
+    assert codes(frozenset({Option.MODIFIED_DATES, Option.PATIENT})) == ["113100", "113108", "113107"]
 
 
 def test_earlier_claims_of_deidentification_are_replaced(data_set: Dataset, to_bytes: Callable[..., bytes]) -> None:
@@ -305,7 +301,7 @@ def test_ages_over_89_become_one_category(
     data_set: Dataset, to_bytes: Callable[..., bytes], age: str, expected: str
 ) -> None:
     data_set.PatientAge = age
-    kept = decoded(deidentify(to_bytes(data_set), KEY, Options(retain=frozenset({Retain.PATIENT}))))
+    kept = decoded(deidentify(to_bytes(data_set), KEY, Options(chosen=frozenset({Option.PATIENT}))))
     assert kept.PatientAge == expected
     assert "PatientAge" not in decoded(deidentify(to_bytes(data_set), KEY))
 
@@ -328,7 +324,7 @@ def test_report_counts_without_telling(ct: Callable[..., bytes]) -> None:
     assert report.edition == "PS3.15 2026d"
     assert report.input_sha256 == hashlib.sha256(data).hexdigest()
     assert report.attributes["StudyInstanceUID"] == "replace-uid"
-    assert report.counts["keep"] > 8
+    assert report.actions["not in the table: keep"] > 8
     assert "clean pixel data" in report.not_done
     assert leaks(repr(deidentify(data, KEY)).encode()) == []
 
@@ -357,12 +353,6 @@ def test_cleaning_twice_finds_nothing_left_to_refuse(ct: Callable[..., bytes]) -
         ),
         pytest.param(
             {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.12.1", "Modality": "XA"}, ReasonCode.PIXEL_RISK, id="angiogram"
-        ),
-        pytest.param(
-            {"SOPClassUID": EncapsulatedPDFStorage, "Modality": "DOC"}, ReasonCode.ENCAPSULATED_DOCUMENT, id="PDF"
-        ),
-        pytest.param(
-            {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33", "Modality": "SR"}, ReasonCode.STRUCTURED_REPORT, id="SR"
         ),
         pytest.param(
             {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66", "Modality": "OT"},
@@ -394,35 +384,7 @@ def test_residual_scan_refuses_what_a_broken_cleaner_lets_through(
 
 def test_dates_cannot_be_kept_and_shifted_at_once() -> None:
     with pytest.raises(ValueError, match="not both"):
-        Options(retain=frozenset({Retain.FULL_DATES, Retain.MODIFIED_DATES}))
-
-
-def real_images() -> list[Path]:
-    found = [path for path in TEST_FILES.rglob("*") if path.is_file() and path.suffix in (".dcm", "")]
-    return sorted(path for path in found if validate(path.read_bytes()).valid)
-
-
-@pytest.mark.parametrize("path", real_images(), ids=lambda path: path.name)
-def test_real_images_come_out_clean_and_readable_or_are_refused(path: Path) -> None:
-    data = path.read_bytes()
-    original = pydicom.dcmread(path)
-    try:
-        result = deidentify(data, KEY, Options(pixels_known_clean=True))
-    except ImageRejected as rejected:
-        assert rejected.code in (ReasonCode.STRUCTURED_REPORT, ReasonCode.UNCLEANABLE_SOP_CLASS)
-        return
-    output = decoded(result)
-    header = b"\n".join(
-        bytes(element.value)
-        for element in every_element(read(result.data).elements)
-        if element.items is None and element.tag != 0x7FE00010
-    )
-    for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "SOPInstanceUID", "AccessionNumber"):
-        value = str(original.get(keyword, "")).strip()
-        assert len(value) < 5 or value.isalpha() or value.encode() not in header, keyword
-    assert not any(tag.is_private for tag in output.keys())  # noqa: SIM118 - values must stay unread
-    assert output.get("PixelData") == original.get("PixelData")
-    assert output.get("Rows") == original.get("Rows")
+        Options(chosen=frozenset({Option.FULL_DATES, Option.MODIFIED_DATES}))
 
 
 def test_sequences_that_must_not_be_empty_get_a_dummy_item(data_set: Dataset, to_bytes: Callable[..., bytes]) -> None:

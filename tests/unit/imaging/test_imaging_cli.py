@@ -1,13 +1,15 @@
 """`python -m imaging` answers in JSON lines, with exit codes that scripts can trust and no identifier."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from imaging.__main__ import KEY_VARIABLE, app
+from imaging.__main__ import app
 
 KEY_TEXT = bytes(range(32)).hex()
 
@@ -19,7 +21,7 @@ def folder(tmp_path: Path, ct: Callable[..., bytes]) -> Path:
     return tmp_path
 
 
-def _lines(output: str) -> list[dict[str, object]]:
+def _lines(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
@@ -40,23 +42,68 @@ def test_inspect_shows_structure_and_no_value(folder: Path) -> None:
     assert "1.2.826" not in done.stdout
 
 
-def test_deidentify_writes_copies_under_pseudonyms(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    done = CliRunner().invoke(app, ["deidentify", str(folder), "--out", str(out)], env={KEY_VARIABLE: KEY_TEXT})
+@pytest.fixture
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("secret") / "key.txt"
+    path.write_text(KEY_TEXT + "\n")
+    return path
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_deidentify_writes_copies_under_pseudonyms(folder: Path, key_file: Path, tmp_path_factory, workers) -> None:
+    out = tmp_path_factory.mktemp("out")
+    report = out.with_suffix(".jsonl")
+    arguments = ["deidentify", str(folder), str(out), "--profile", "basic", "--key-file", str(key_file)]
+    arguments += ["--option", "retain-longitudinal-modified-dates", "--report", str(report), "--workers", workers]
+    done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, "one of two was refused"
-    (written,) = out.rglob("*.dcm")
+    (written,) = [path for path in out.rglob("*") if path.is_file()]
     assert b"Quillfeather" not in written.read_bytes()
-    assert "MRN0048151" not in done.stdout
-    assert [line["deidentified"] for line in _lines(done.stdout)] == [True, False]
+    good, bad = _lines(report.read_text())
+    assert (good["status"], good["input"]) == ("deidentified", "a-good.dcm")
+    assert out / str(good["output"]) == written
+    assert good["options"] == ["retain-longitudinal-modified-dates"]
+    assert good["output_sha256"] == hashlib.sha256(written.read_bytes()).hexdigest()
+    assert good["actions"]["table E.1-1: shift"] >= 1
+    assert (bad["status"], bad["output"], bad["reason_code"]) == ("refused", None, "NOT_DICOM")
+    assert not any(word in report.read_text() for word in ("MRN0048151", "Quillfeather", "1.2.826"))
+
+
+def test_files_of_one_identity_all_arrive(folder: Path, key_file: Path, tmp_path_factory) -> None:
+    (folder / "c-twin.dcm").write_bytes((folder / "a-good.dcm").read_bytes())
+    out = tmp_path_factory.mktemp("out")
+    done = CliRunner().invoke(app, ["deidentify", str(folder), str(out), "--key-file", str(key_file)])
+    names = [line["output"] for line in _lines(done.stdout) if line["status"] == "deidentified"]
+    assert len(set(names)) == 2
+    assert all((out / name).is_file() for name in names)
 
 
 @pytest.mark.parametrize("key", ["", "abc", "00" * 8], ids=["none", "no hex", "short"])
-def test_without_a_key_nothing_is_written(folder: Path, tmp_path: Path, key: str) -> None:
-    out = tmp_path / "out"
-    done = CliRunner().invoke(app, ["deidentify", str(folder), "--out", str(out)], env={KEY_VARIABLE: key})
+def test_without_a_key_nothing_is_written(folder: Path, tmp_path_factory, key: str) -> None:
+    base = tmp_path_factory.mktemp("none")
+    (base / "key").write_text(key)
+    out = base / "out"
+    done = CliRunner().invoke(app, ["deidentify", str(folder), str(out), "--key-file", str(base / "key")])
     assert done.exit_code == 2
     assert not out.exists()
-    assert KEY_VARIABLE in done.stderr
+    assert "32 bytes" in done.stderr
+
+
+def test_a_folder_is_not_cleaned_into_itself(folder: Path, key_file: Path) -> None:
+    done = CliRunner().invoke(app, ["deidentify", str(folder), str(folder / "out"), "--key-file", str(key_file)])
+    assert done.exit_code == 2
+    assert "apart" in done.stderr
+
+
+def test_inspect_draws_a_page_and_hides_values_until_asked(folder: Path, tmp_path_factory) -> None:
+    page = tmp_path_factory.mktemp("page") / "page.html"
+    CliRunner().invoke(app, ["inspect", str(folder / "a-good.dcm"), "--html", str(page)])
+    text = page.read_text()
+    assert "data:image/png;base64," in text
+    assert "Quillfeather" not in text
+    done = CliRunner().invoke(app, ["inspect", str(folder / "a-good.dcm"), "--values", "--html", str(page)])
+    assert "Quillfeather" in page.read_text()
+    assert "Quillfeather" in done.stdout
 
 
 def test_help_explains_every_command() -> None:

@@ -79,13 +79,15 @@ def check_for_cleaning(parsed: ParsedImage, limits: Limits = DEFAULT_LIMITS) -> 
     Raises:
         ImageRejected: the first rule that does not hold.
     """
-    return _apply(parsed, limits, _IDENTITY[:2], (_sop_class_is_known, _pixel_module_is_sane))
+    _refuse_directory(parsed)
+    for tag in _IDENTITY[:2]:
+        if not parsed.text(tag):
+            raise _absent(tag)
+    return _apply(parsed, limits, (), (_sop_class_is_known, _pixel_module_is_sane))
 
 
 def _apply(parsed: ParsedImage, limits: Limits, identity: tuple[int, ...], rules: "tuple[_Rule, ...]") -> ImageMetadata:
-    if uid_name(parsed.text(0x00020002), "SOP Class") == "Media Storage Directory Storage":
-        sentence = "a media directory indexes images and is none"
-        raise ImageRejected(ReasonCode.DICOM_DIRECTORY, "MediaStorageSOPClassUID", "PS3.10 8.6", sentence)
+    _refuse_directory(parsed)
     for tag in identity:
         _check_uid(parsed, tag)
     metadata = extract(parsed)
@@ -94,11 +96,21 @@ def _apply(parsed: ParsedImage, limits: Limits, identity: tuple[int, ...], rules
     return metadata
 
 
+def _refuse_directory(parsed: ParsedImage) -> None:
+    if uid_name(parsed.text(0x00020002), "SOP Class") == "Media Storage Directory Storage":
+        sentence = "a media directory indexes images and is none"
+        raise ImageRejected(ReasonCode.DICOM_DIRECTORY, "MediaStorageSOPClassUID", "PS3.10 8.6", sentence)
+
+
+def _absent(tag: int) -> ImageRejected:
+    sentence = "the attribute is required and is absent or empty"
+    return ImageRejected(ReasonCode.MISSING_ATTRIBUTE, keyword_of(tag), "PS3.3 Type 1", sentence)
+
+
 def _check_uid(parsed: ParsedImage, tag: int) -> None:
     uid = parsed.text(tag)
     if not uid:
-        sentence = "the attribute is required and is absent or empty"
-        raise ImageRejected(ReasonCode.MISSING_ATTRIBUTE, keyword_of(tag), "PS3.3 Type 1", sentence)
+        raise _absent(tag)
     if len(uid) > 64 or not _UID.fullmatch(uid):
         sentence = "the value is no valid unique identifier"
         raise ImageRejected(ReasonCode.BAD_UID, keyword_of(tag), "PS3.5 9.1", sentence)

@@ -20,9 +20,7 @@ def write_series(folder: Path, slices: int, seed: int = 7) -> list[Path]:
     if all(path.exists() for path in paths):
         return paths
     source = random.Random(seed)  # noqa: S311 - a reproducible corpus, nothing secret
-    base = bytes(
-        part for _ in range(ROWS * COLUMNS) for part in int(source.gauss(1100, 60)).to_bytes(2, "little")
-    )
+    base = bytes(part for _ in range(ROWS * COLUMNS) for part in int(source.gauss(1100, 60)).to_bytes(2, "little"))
     for number, path in enumerate(paths):
         data_set = _header(number)
         shift = 2 * COLUMNS * (number % ROWS)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from imaging.embedded_metadata import CodestreamError, blank_metadata, blank_rle
 from imaging.dictionary import PIXEL_DATA
+from imaging.embedded_metadata import CodestreamError, blank_metadata, blank_rle
 from imaging.errors import ImageRejected, ReasonCode
 from imaging.metadata import Image, number
 from imaging.parse import ParsedImage

@@ -54,7 +54,7 @@ def serve(settings: Settings) -> int:
     """Serve in this process; the exit status."""
     app = build(settings)
     config = uvicorn.Config(
-        app.asgi,
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(IdentifierFilter())
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     try:
         settings = load(options.config)
         return 0 if options.check else serve(settings)

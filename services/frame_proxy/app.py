@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Final
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Send
 
 from lambda_shared.logs import describe
-from services.frame_proxy import routes
+from services.frame_proxy import hot, responses, routes
 from services.frame_proxy.errors import ProxyError, answer
+from services.frame_proxy.hot import HotFrames
 from services.frame_proxy.identity import Person
 from services.frame_proxy.routes import Call, Handler
 from services.frame_proxy.services import Services
@@ -59,7 +61,8 @@ class App:
         self.draining = False
         self._tasks: list[asyncio.Task[None]] = []
         root = services.settings.root
-        self.asgi = Starlette(
+        self._hot = HotFrames(services)
+        self._starlette = Starlette(
             routes=[
                 *(
                     Route(root + path, self._endpoint(name, action, handler), methods=methods)
@@ -72,8 +75,17 @@ class App:
             lifespan=self.lifespan,
         )
 
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http" and not self.draining:
+            ready = self._hot.answer(scope)
+            if ready is not None:
+                await hot.send(ready, send)
+                return
+        await self._starlette(scope, receive, send)
+
     @contextlib.asynccontextmanager
-    async def lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+    async def lifespan(self, _: Any) -> AsyncGenerator[None]:
         services = self.services
         await services.upstream.start()
         services.audit.start()
@@ -129,8 +141,7 @@ class App:
                 log.critical("unexpected failure", extra={"route": name, **describe(error)})
                 services.record(person, action, str(request.path_params.get("study", "")), "INTERNAL")
                 response = answer(ProxyError(500, "INTERNAL", "this service failed"))
-            response.headers["X-Content-Type-Options"] = "nosniff"
-            response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            response.headers.update(responses.SECURITY)
             if self.draining:
                 response.headers["Connection"] = "close"
             seconds.observe(time.perf_counter() - started)

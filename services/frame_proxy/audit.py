@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -84,8 +84,7 @@ class FileSink:
             file.writelines(f"{line}\n" for _, line in lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """What was read or refused: pseudonyms only.
 
     Attributes:
@@ -158,18 +157,26 @@ class Audit:
         Raises:
             ProxyError: 503, the audit log takes no records: the read must not happen.
         """
+        if self.read_on(read, images):
+            return
         if self._overdue():
             raise ProxyError(503, "AUDIT_UNAVAILABLE", "reads cannot be audited now", retry_after=5)
         self.note(read, images)
         place = (read.person, read.study_key)
         now = self._clock()
-        if self._opened.get(place, float("-inf")) > now - _OPENED_SECONDS:
-            return
         await self._durably()
         self._opened[place] = now
         self._opened.move_to_end(place)
         if len(self._opened) > _KEEP_OPENED:
             self._opened.popitem(last=False)
+
+    def read_on(self, read: Read, images: str | Mapping[str, int] = "") -> bool:
+        """Note a further read of a study whose first one is durable; False, and nothing noted, if `read` must do it."""
+        opened = self._opened.get((read.person, read.study_key))
+        if opened is None or opened <= self._clock() - _OPENED_SECONDS or self._overdue():
+            return False
+        self.note(read, images)
+        return True
 
     def note(self, read: Read, images: str | Mapping[str, int] = "") -> None:
         """Count a read or a refusal, to be written with the next batch."""

@@ -83,11 +83,16 @@ class Directory:
 
     async def study(self, name: str) -> tuple[ImageSet, ...]:
         """Image sets of a study, named by its UID or by its pseudonym; empty when there is none. Raises ProxyError."""
+        rows = self.held(name)
         uid = self._uids.get(name, name)
-        rows = self._studies.get(uid)
-        if rows is None and self._is_new(uid):
+        if not rows and self._is_new(uid):
             await self._look_up(uid)
-            rows = self._studies.get(uid)
+            rows = self.held(name)
+        return rows
+
+    def held(self, name: str) -> tuple[ImageSet, ...]:
+        """What the list has of a study now."""
+        rows = self._studies.get(self._uids.get(name, name))
         return tuple(rows.values()) if rows else ()
 
     async def refresh(self) -> None:

@@ -22,7 +22,7 @@ from services.frame_proxy import pixels, responses
 from services.frame_proxy.cache import SharedCache
 from services.frame_proxy.errors import ProxyError
 from services.frame_proxy.image_sets import EXPLICIT_VR_LITTLE_ENDIAN, Instance
-from services.frame_proxy.negotiate import Chosen
+from services.frame_proxy.negotiate import OCTETS, Chosen
 from services.frame_proxy.responses import Representation
 
 HTJ2K: Final = frozenset({"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"})
@@ -39,15 +39,31 @@ class FrameSource(Protocol):
 
 @dataclass(frozen=True)
 class Frame:
-    """A stored frame.
+    """A stored frame, held once, within the multipart body that viewers ask for.
 
     Attributes:
-        data: as it is stored; not printed.
+        body: multipart/related body with the frame as octets of its own syntax; not printed.
         resolutions: lowest first; empty when no prefix of it is a picture.
+        ready: raw headers and bodies made before, for `hot`.
     """
 
-    data: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+    start: int
     resolutions: tuple[Resolution, ...]
+    ready: dict[tuple[Chosen | None, int | None], Ready] = field(
+        default_factory=dict[tuple["Chosen | None", "int | None"], "Ready"]
+    )
+
+    @classmethod
+    def of(cls, data: bytes, syntax: str, resolutions: tuple[Resolution, ...] = ()) -> Frame:
+        """Hold the bytes of a frame."""
+        head = _described(Chosen(OCTETS, syntax, multipart=True))[0]
+        return cls(b"".join((head, data, responses.TAIL)), len(head), resolutions)
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes as they are stored."""
+        return memoryview(self.body)[self.start : -len(responses.TAIL)]
 
     def at(self, level: int | None) -> Resolution | None:
         """The resolution of a level; None for the whole frame, also when there is no such lower one."""
@@ -55,7 +71,7 @@ class Frame:
             return None
         return self.resolutions[level]
 
-    def cut(self, level: int | None) -> bytes:
+    def cut(self, level: int | None) -> bytes | memoryview:
         """The codestream of a level, ended properly."""
         resolution = self.at(level)
         return self.data if resolution is None else prefix(self.data, resolution)
@@ -67,7 +83,8 @@ class Frames:
     def __init__(self, upstream: FrameSource, limit_bytes: int) -> None:
         self._upstream = upstream
         self.cache: SharedCache[tuple[str, str], Frame] = SharedCache(
-            limit_bytes, lambda frame: len(frame.data) + _FRAME_OVERHEAD
+            limit_bytes,
+            lambda frame: len(frame.body) * 3 // 2 + _FRAME_OVERHEAD,  # with what `hot` keeps ready
         )
 
     async def get(self, image_set: str, instance: Instance, number: int) -> Frame:
@@ -89,8 +106,8 @@ class Frames:
         if instance.stored_syntax not in HTJ2K:
             if not data:
                 raise ProxyError(502, "UPSTREAM_FRAME", "the image store sent an empty frame", retry_after=1)
-            return Frame(data, ())
-        return Frame(data, levels_of(data, instance))
+            return Frame.of(data, instance.stored_syntax)
+        return Frame.of(data, instance.stored_syntax, levels_of(data, instance))
 
 
 def levels_of(data: bytes, instance: Instance) -> tuple[Resolution, ...]:
@@ -132,17 +149,23 @@ def entity_tag(instance: Instance, numbers: tuple[int, ...], chosen: Chosen, lev
     return f'"{names}.{"whole" if level is None else level}.{_described(chosen)[2]}"'
 
 
+Ready = tuple[list[tuple[bytes, bytes]], bytes]
+
+
 async def representation(
     frame: Frame, instance: Instance, number: int, chosen: Chosen, level: int | None
 ) -> Representation:
     """One frame as it was asked for. Raises ProxyError 406."""
     head, content_type, _ = _described(chosen)
+    if chosen == Chosen(OCTETS, instance.stored_syntax, multipart=True) and frame.at(level) is None:
+        tag = entity_tag(instance, (number,), chosen, level)
+        return Representation(b"", frame.body, b"", content_type, tag)
     content = await content_of(frame, instance, chosen, level)
     tag = entity_tag(instance, (number,), chosen, level)
     return Representation(head, content, responses.TAIL if chosen.multipart else b"", content_type, tag)
 
 
-async def content_of(frame: Frame, instance: Instance, chosen: Chosen, level: int | None) -> bytes:
+async def content_of(frame: Frame, instance: Instance, chosen: Chosen, level: int | None) -> bytes | memoryview:
     """Bytes of a frame in the chosen syntax."""
     if chosen.syntax == instance.stored_syntax:
         return frame.cut(level)

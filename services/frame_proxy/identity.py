@@ -44,6 +44,10 @@ class Person:
         return "admin" in self.groups
 
 
+def _digest(authorization: str) -> bytes:
+    return hashlib.sha256(authorization.encode()).digest()
+
+
 def _refused(code: str, detail: str) -> ProxyError:
     return ProxyError(401, code, detail)
 
@@ -70,19 +74,21 @@ class Verifier:
             ProxyError: 401 for a token that is missing, expired or not ours; 403 for a person who may not read;
                 503 when the pool's keys cannot be had.
         """
+        known = self.remembered(authorization)
+        if known is not None:
+            return known
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _refused("NO_TOKEN", "an access token is needed")
-        digest = hashlib.sha256(token.encode()).digest()
-        known = self._known.get(digest)
-        if known is None:
-            known = self._remember(digest, self._check(await self._claims(token)))
-        elif known.expires <= self._clock():
-            del self._known[digest]
-            raise _refused("TOKEN_EXPIRED", "the access token has expired")
-        if not known.groups & READING_GROUPS:
+        person = self._check(await self._claims(token))
+        if not person.groups & READING_GROUPS:
             raise ProxyError(403, "NO_READING_GROUP", "your groups do not read images")
-        return known
+        return self._remember(_digest(str(authorization)), person)
+
+    def remembered(self, authorization: str | None) -> Person | None:
+        """The person behind a header that was verified before and has not expired since; None says nothing."""
+        known = self._known.get(_digest(authorization)) if authorization else None
+        return known if known is not None and known.expires > self._clock() else None
 
     def _remember(self, digest: bytes, person: Person) -> Person:
         self._known[digest] = person

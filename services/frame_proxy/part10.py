@@ -38,7 +38,7 @@ async def inlined(attributes: Document, fetch: BulkData) -> Document:
     return found
 
 
-def write(attributes: Document, instance: Instance, frames: Sequence[bytes], syntax: str) -> bytes:
+def write(attributes: Document, instance: Instance, frames: Sequence[bytes | memoryview], syntax: str) -> bytes:
     """A Part 10 file; called off the event loop.
 
     Args:
@@ -64,7 +64,7 @@ def write(attributes: Document, instance: Instance, frames: Sequence[bytes], syn
     return file.getvalue()
 
 
-def _put_pixels(dataset: Dataset, instance: Instance, frames: Sequence[bytes], syntax: str) -> None:
+def _put_pixels(dataset: Dataset, instance: Instance, frames: Sequence[bytes | memoryview], syntax: str) -> None:
     if not frames:
         return
     if syntax == EXPLICIT_VR_LITTLE_ENDIAN:
@@ -76,6 +76,6 @@ def _put_pixels(dataset: Dataset, instance: Instance, frames: Sequence[bytes], s
             if instance.stored_syntax != syntax and str(dataset.PhotometricInterpretation).startswith("YBR"):
                 dataset.PhotometricInterpretation = "RGB"  # what the decoders give
         return
-    dataset.PixelData = encapsulate(list(frames))
+    dataset.PixelData = encapsulate([bytes(frame) for frame in frames])
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = True

@@ -38,7 +38,7 @@ class View:
     quality: int = 90
 
 
-def decode(data: bytes, instance: Instance, discard_levels: int = 0) -> Samples:
+def decode(data: bytes | memoryview, instance: Instance, discard_levels: int = 0) -> Samples:
     """(rows, columns) or (rows, columns, samples) of the sample type that the instance names.
 
     Raises:
@@ -54,14 +54,14 @@ def decode(data: bytes, instance: Instance, discard_levels: int = 0) -> Samples:
     return found.astype(wanted)
 
 
-def _decode(data: bytes, instance: Instance, discard_levels: int) -> Samples:
+def _decode(data: bytes | memoryview, instance: Instance, discard_levels: int) -> Samples:
     syntax = instance.stored_syntax
     if syntax.startswith(_HTJ2K):
-        return htj2k.decode(data, discard_levels=discard_levels)
+        return htj2k.decode(bytes(data), discard_levels=discard_levels)
     if syntax == _JPEG:
-        return imagecodecs.jpeg_decode(data)
+        return imagecodecs.jpeg_decode(bytes(data))
     if syntax == _JPEG_2000:
-        return imagecodecs.jpeg2k_decode(data)
+        return imagecodecs.jpeg2k_decode(bytes(data))
     if syntax == EXPLICIT_VR_LITTLE_ENDIAN and instance.bits == 1:
         count = instance.rows * instance.columns
         return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[:count].reshape(instance.rows, -1)

@@ -21,6 +21,7 @@ from services.frame_proxy.image_sets import Packed
 # that no stored value holds it.
 BOUNDARY: Final = "frame-proxy-2d1f4c0a7e7b4e2f9b4d6a0c53e9"
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+SECURITY: Final = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 VARY: Final = "Authorization, Accept, Accept-Encoding"
 
 
@@ -35,12 +36,12 @@ class Representation:
     """
 
     head: bytes
-    content: bytes
+    content: bytes | memoryview
     tail: bytes
     content_type: str
     etag: str
 
-    def body(self) -> bytes:
+    def body(self) -> bytes | memoryview:
         """The whole body."""
         return b"".join((self.head, self.content, self.tail)) if self.head else self.content
 
@@ -69,7 +70,7 @@ def matches(header: str | None, etag: str) -> bool:
 def cached_headers(etag: str, seconds: int) -> dict[str, str]:
     """Headers of an answer that a browser may keep."""
     control = f"private, max-age={seconds}, immutable" if seconds else "private, no-cache"
-    return {"ETag": etag, "Cache-Control": control, "Vary": VARY}
+    return {"ETag": etag, "Cache-Control": control, "Vary": VARY, **SECURITY}
 
 
 def send(request: Request, what: Representation, headers: dict[str, str]) -> Response:
@@ -120,9 +121,9 @@ def packed(request: Request, what: Packed, media_type: str, seconds: int = 0) ->
     return Response(what.gzip if zipped else what.plain, 200, headers, media_type)
 
 
-def multipart(parts: Iterable[tuple[str, bytes]]) -> bytes:
+def multipart(parts: Iterable[tuple[str, bytes | memoryview]]) -> bytes:
     """Several parts as one body."""
-    pieces: list[bytes] = []
+    pieces: list[bytes | memoryview] = []
     for content_type, content in parts:
         pieces += [b"\r\n" if pieces else b"", part_header(content_type), content]
     return b"".join([*pieces, TAIL])

@@ -12,7 +12,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from services.frame_proxy import bulk, frames, negotiate, part10, pixels, responses, search
+from services.frame_proxy import bulk, frames, hot, negotiate, part10, pixels, responses, search
 from services.frame_proxy.audit import Read
 from services.frame_proxy.directory import ImageSet, require_listed
 from services.frame_proxy.errors import bad_request, not_found
@@ -216,7 +216,9 @@ async def retrieve_frames(call: Call) -> Response:
     if level is not None:
         shown = frame.at(level)
         headers["Frame-Resolution"] = "full" if shown is None else f"{shown.level}; {shown.columns}x{shown.rows}"
-    return responses.send(call.request, what, headers)
+    response = responses.send(call.request, what, headers)
+    hot.keep(frame, chosen, level, response)
+    return response
 
 
 async def _several(
@@ -229,16 +231,16 @@ async def _several(
         raise bad_request("several frames are only to be had as multipart/related")
     own = f"{chosen.media_type}; transfer-syntax={chosen.syntax}"
 
-    async def content(number: int) -> bytes:
+    async def content(number: int) -> bytes | memoryview:
         frame = await call.services.frames.get(row.image_set_id, instance, number)
         return await frames.content_of(frame, instance, chosen, level)
 
     first = await content(numbers[0])  # what upstream refuses is answered by a status, not by a broken body
 
     async def body() -> AsyncIterator[bytes]:
-        yield responses.part_header(own) + first
+        yield b"".join((responses.part_header(own), first))
         for number in numbers[1:]:
-            yield b"\r\n" + responses.part_header(own) + await content(number)
+            yield b"".join((b"\r\n", responses.part_header(own), await content(number)))
         yield responses.TAIL
 
     return StreamingResponse(body(), 200, headers, responses.related(chosen.media_type, chosen.syntax))

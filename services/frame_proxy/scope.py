@@ -61,15 +61,20 @@ class Scope:
         """
         if person.is_admin:
             return None
-        known = self._known.get(person.subject)
-        if known is not None and known[0] > self._clock():
-            return known[1]
+        believed = self.believed(person)
+        if believed is not None:
+            return believed
         asking = self._asking.get(person.subject)
         if asking is None:
             asking = asyncio.ensure_future(self._ask(person.subject))
             self._asking[person.subject] = asking
             asking.add_done_callback(lambda _: self._asking.pop(person.subject, None))
         return await asyncio.shield(asking)
+
+    def believed(self, person: Person) -> frozenset[str] | None:
+        """The answer that still counts; None when the table must be asked."""
+        known = self._known.get(person.subject)
+        return known[1] if known is not None and known[0] > self._clock() else None
 
     async def _ask(self, reader: str) -> frozenset[str]:
         started = self._clock()

@@ -31,6 +31,14 @@ class Study:
     rows: tuple[ImageSet, ...]
 
 
+def permitted(rows: tuple[ImageSet, ...], scope: frozenset[str] | None) -> bool:
+    """Whether a study lies within a scope (None: every patient). The one place where this is decided.
+
+    All of its patients must be assigned, as the API asks too: a study mixes patients only by mistake.
+    """
+    return bool(rows) and (scope is None or all(row.patient_key in scope for row in rows))
+
+
 @dataclass(frozen=True)
 class Services:
     """One process."""
@@ -62,21 +70,16 @@ class Services:
         """
         scope = await self.scope.patients(person)
         rows = await self.directory.study(name)
-        if scope is None:
-            if not rows:
-                raise not_found("there is no such study")
-        # all of its patients must be assigned, as the API asks too: a study mixes patients only by mistake
-        elif not rows or any(row.patient_key not in scope for row in rows):
+        if scope is None and not rows:
+            raise not_found("there is no such study")
+        if not permitted(rows, scope):
             raise ProxyError(403, "NOT_ASSIGNED", "no such study is assigned to you")
         return Study(rows[0].study_uid, rows[0].study_key, rows)
 
     async def visible(self, person: Person) -> Iterable[tuple[ImageSet, ...]]:
         """Every study within a person's scope, as image sets. Raises ProxyError."""
         scope = await self.scope.patients(person)
-        studies = self.directory.studies()
-        if scope is None:
-            return studies
-        return [rows for rows in studies if all(row.patient_key in scope for row in rows)]
+        return [rows for rows in self.directory.studies() if permitted(rows, scope)]
 
     async def contents_of(self, row: ImageSet) -> Contents:
         """What is in an image set. Raises ProxyError."""

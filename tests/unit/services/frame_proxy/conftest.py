@@ -273,7 +273,7 @@ class Client:
     def __init__(self, app: App, token: str) -> None:
         self.app = app
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app.asgi),
+            transport=httpx.ASGITransport(app),
             base_url="https://viewer.example",
             headers={"Authorization": f"Bearer {token}", "Accept": ANY},
         )
@@ -316,7 +316,7 @@ async def start(store: Store, rights: Rights, records: Records, pool: Pool, secr
             **changed,
         }
         app = build(Settings.model_validate(values), assignments=rights, sink=records)
-        life = app.lifespan(app.asgi)
+        life = app.lifespan(app)
         await life.__aenter__()
         running.append(life)
         while not app.services.directory.is_listed and not changed.get("no_wait"):

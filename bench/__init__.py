@@ -1,0 +1,1 @@
+"""Speed as ratios: each module measures us and a peer in one run. README.md has a line for each."""

@@ -1,0 +1,1 @@
+"""The frame proxy against nginx static and Orthanc."""

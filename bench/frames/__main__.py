@@ -2,12 +2,12 @@
 
     python -m bench.frames [--slices 400] [--seconds 2] [--rounds 3] [--json FILE]
 
-The same slices of a synthetic CT series everywhere, HTJ2K in the proxy and in nginx. Orthanc 1.10 answers no frame of
-HTJ2K, so it has them as JPEG 2000 lossless, about as many bytes, and passes them through. The proxy checks a token, the assignments, the audit and its
-cache for every request; nginx sends files, Orthanc sends what it stored; each is one server process, plain HTTP on
-loopback, asked by `wrk` (one thread) in turns. Needs nginx, wrk, Orthanc and its DICOMweb plugin (Debian: nginx wrk
-orthanc orthanc-dicomweb); `--tools DIR` takes them from an unpacked root instead of PATH. Absolute numbers are the
-machine's; the ratios are what counts.
+The same slices of a synthetic CT series everywhere: HTJ2K in the proxy and in nginx. Orthanc 1.10 answers no frame of
+HTJ2K, so it has them as JPEG 2000 lossless, about as many bytes, and passes them through. The proxy checks a token, the
+assignments, the audit and its cache for every request; nginx sends a file, Orthanc what it stored; each is one server
+process, plain HTTP on loopback, asked by `wrk` (one thread) in turns. Needs nginx, wrk, Orthanc and its DICOMweb plugin
+(Debian: nginx wrk orthanc orthanc-dicomweb); `--tools DIR` takes them from an unpacked root instead of PATH. Absolute
+numbers are the machine's; the ratios are what counts.
 """
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 
 from lambda_shared.logs import describe
-from services.frame_proxy import hot, responses, routes
+from services.frame_proxy import hot, pictures, responses, retrieving, searching
+from services.frame_proxy.call import Call, Handler
 from services.frame_proxy.errors import ProxyError, answer
 from services.frame_proxy.hot import HotFrames
 from services.frame_proxy.identity import Person
-from services.frame_proxy.routes import Call, Handler
 from services.frame_proxy.services import Services
 
 log = logging.getLogger("frame_proxy")
@@ -30,26 +30,26 @@ _E: Final = _S + "/series/{series}"
 _I: Final = _E + "/instances/{instance}"
 # (path, name, action of the audit, handler, methods); the hottest first, since they are tried in this order
 _ROUTES: Final[list[tuple[str, str, str, Handler, list[str]]]] = [
-    (f"{_I}/frames/{{frames}}", "frames", "frame", routes.retrieve_frames, ["GET"]),
-    (f"{_I}/frames/{{frames}}/resolutions", "resolutions", "frame", routes.list_resolutions, ["GET"]),
-    (f"{_I}/frames/{{frames}}/rendered", "rendered", "rendered", routes.rendered, ["GET"]),
-    (f"{_I}/frames/{{frames}}/thumbnail", "thumbnail", "rendered", routes.thumbnail, ["GET"]),
-    (f"{_I}/rendered", "rendered", "rendered", routes.rendered, ["GET"]),
-    (f"{_I}/thumbnail", "thumbnail", "rendered", routes.thumbnail, ["GET"]),
-    (f"{_E}/thumbnail", "thumbnail", "rendered", routes.thumbnail, ["GET"]),
-    (f"{_S}/thumbnail", "thumbnail", "rendered", routes.thumbnail, ["GET"]),
-    (f"{_I}/metadata", "metadata", "metadata", routes.metadata, ["GET"]),
-    (f"{_E}/metadata", "metadata", "metadata", routes.metadata, ["GET"]),
-    (f"{_S}/metadata", "metadata", "metadata", routes.metadata, ["GET"]),
-    (f"{_I}/bulkdata/{{path:path}}", "bulkdata", "bulkdata", routes.retrieve_bulk_data, ["GET"]),
-    ("/studies", "search", "search", routes.search_studies, ["GET", "POST"]),
-    ("/series", "search", "search", routes.search_series, ["GET", "POST"]),
-    (f"{_S}/series", "search", "search", routes.search_series, ["GET", "POST"]),
-    (f"{_S}/instances", "search", "search", routes.search_instances, ["GET", "POST"]),
-    (f"{_E}/instances", "search", "search", routes.search_instances, ["GET", "POST"]),
-    (_I, "instances", "instance", routes.retrieve_instances, ["GET"]),
-    (_E, "instances", "instance", routes.retrieve_instances, ["GET"]),
-    (_S, "instances", "instance", routes.retrieve_instances, ["GET"]),
+    (f"{_I}/frames/{{frames}}", "frames", "frame", retrieving.retrieve_frames, ["GET"]),
+    (f"{_I}/frames/{{frames}}/resolutions", "resolutions", "frame", retrieving.list_resolutions, ["GET"]),
+    (f"{_I}/frames/{{frames}}/rendered", "rendered", "rendered", pictures.rendered, ["GET"]),
+    (f"{_I}/frames/{{frames}}/thumbnail", "thumbnail", "rendered", pictures.thumbnail, ["GET"]),
+    (f"{_I}/rendered", "rendered", "rendered", pictures.rendered, ["GET"]),
+    (f"{_I}/thumbnail", "thumbnail", "rendered", pictures.thumbnail, ["GET"]),
+    (f"{_E}/thumbnail", "thumbnail", "rendered", pictures.thumbnail, ["GET"]),
+    (f"{_S}/thumbnail", "thumbnail", "rendered", pictures.thumbnail, ["GET"]),
+    (f"{_I}/metadata", "metadata", "metadata", retrieving.metadata, ["GET"]),
+    (f"{_E}/metadata", "metadata", "metadata", retrieving.metadata, ["GET"]),
+    (f"{_S}/metadata", "metadata", "metadata", retrieving.metadata, ["GET"]),
+    (f"{_I}/bulkdata/{{path:path}}", "bulkdata", "bulkdata", retrieving.retrieve_bulk_data, ["GET"]),
+    ("/studies", "search", "search", searching.search_studies, ["GET", "POST"]),
+    ("/series", "search", "search", searching.search_series, ["GET", "POST"]),
+    (f"{_S}/series", "search", "search", searching.search_series, ["GET", "POST"]),
+    (f"{_S}/instances", "search", "search", searching.search_instances, ["GET", "POST"]),
+    (f"{_E}/instances", "search", "search", searching.search_instances, ["GET", "POST"]),
+    (_I, "instances", "instance", retrieving.retrieve_instances, ["GET"]),
+    (_E, "instances", "instance", retrieving.retrieve_instances, ["GET"]),
+    (_S, "instances", "instance", retrieving.retrieve_instances, ["GET"]),
 ]
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,7 +52,7 @@ def validate_files(paths: Paths) -> None:
                 "reason": result.reason,
             }
         else:
-            verdict |= {"modality": result.metadata.series.modality, **result.metadata.image.model_dump()}
+            verdict |= {"modality": result.metadata.series.modality, **asdict(result.metadata.image)}
             del verdict["image_uid"]
         _print(verdict)
     raise typer.Exit(1 if invalid else 0)

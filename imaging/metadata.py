@@ -1,49 +1,48 @@
 """Patient, study, series and image of a DICOM object as typed models (PS3.3 A.1.2).
 
-The models hold PHI: they print no value, and their validation errors quote none. They stay in the PHI zone.
+The models hold PHI and print none of it. They stay in the PHI zone.
 """
 
+from dataclasses import dataclass, field
 from typing import Final
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from imaging.dictionary import uid_name
 from imaging.parse import ParsedImage
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
-
-
-class Patient(_Model):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patient:
     """The Patient module (PS3.3 C.7.1.1). Every value may be empty, as Type 2 allows."""
 
-    patient_id: str = Field(default="", repr=False)
-    name: str = Field(default="", repr=False)
-    birth_date: str = Field(default="", repr=False)
-    sex: str = Field(default="", repr=False)
+    patient_id: str = field(default="", repr=False)
+    name: str = field(default="", repr=False)
+    birth_date: str = field(default="", repr=False)
+    sex: str = field(default="", repr=False)
 
 
-class Study(_Model):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
     """The General Study module (PS3.3 C.7.2.1); dates as DICOM DA (YYYYMMDD)."""
 
-    study_uid: str = Field(repr=False)
-    study_date: str = Field(default="", repr=False)
-    accession_number: str = Field(default="", repr=False)
-    description: str = Field(default="", repr=False)
+    study_uid: str = field(repr=False)
+    study_date: str = field(default="", repr=False)
+    accession_number: str = field(default="", repr=False)
+    description: str = field(default="", repr=False)
 
 
-class Series(_Model):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
     """The General Series module (PS3.3 C.7.3.1) and the device that made it (C.7.5.1)."""
 
-    series_uid: str = Field(repr=False)
+    series_uid: str = field(repr=False)
     modality: str = ""
-    body_part: str = Field(default="", repr=False)
-    manufacturer: str = Field(default="", repr=False)
-    model_name: str = Field(default="", repr=False)
+    body_part: str = field(default="", repr=False)
+    manufacturer: str = field(default="", repr=False)
+    model_name: str = field(default="", repr=False)
 
 
-class Image(_Model):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
     """The SOP Common, General Image and Image Pixel modules (PS3.3 C.12.1, C.7.6.1, C.7.6.3).
 
     Attributes:
@@ -52,7 +51,7 @@ class Image(_Model):
         bits_allocated, bits_stored: bits a sample.
     """
 
-    image_uid: str = Field(repr=False)
+    image_uid: str = field(repr=False)
     sop_class: str
     transfer_syntax: str
     rows: int = 0
@@ -69,7 +68,8 @@ class Image(_Model):
         return uid_name(self.sop_class, "SOP Class")
 
 
-class ImageMetadata(_Model):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageMetadata:
     """What the platform knows of one object from its header."""
 
     patient: Patient

@@ -207,6 +207,8 @@ class Cleaner:
             is_graphic = element.tag == _GRAPHIC_ANNOTATIONS
             return self._sequence(element, items if is_graphic else [self._public(item) for item in items])
         vr = _effective_vr(element)
+        if vr == "CS":
+            return self._chosen_name(element)
         text = self.reduced(element) if vr in TEXT_VRS and vr not in ("PN", "AE", "UR") else b""
         if text:
             return self.with_value(element, text)
@@ -215,6 +217,14 @@ class Cleaner:
             rule.action(frozenset()) if rule else Action.REMOVE if vr in ("PN", "UT", "LT", "ST") else Action.DUMMY
         )
         return self.handlers[fallback](element)
+
+    def _chosen_name(self, element: Element) -> Element:
+        """A name from the vocabulary stays; any other becomes a pseudonym, so that references to it still meet."""
+        value = bytes(element.value).strip(b" \0").decode("latin-1")
+        words = value.replace("_", " ")
+        if not words or free_text.reduced(words) == words:
+            return element
+        return self.with_value(element, b"L" + self.pseudonymizer.label(value).encode())
 
     def reduced(self, element: Element) -> bytes:
         """The words of the vocabulary in a text value."""

@@ -75,6 +75,10 @@ class Pseudonymizer:
         """First 32 hex digits of the HMAC of `domain:value`; surrounding blanks do not count (PS3.5 6.2)."""
         return self._digest(f"{domain}:{value.strip()}").hex()[:KEY_CHARACTERS]
 
+    def label(self, value: str) -> str:
+        """Twelve upper-case hex digits for a name that other attributes refer to, fit for VR CS."""
+        return self._digest(f"label:{value.strip()}").hex()[:12].upper()
+
     def uid(self, uid: str) -> str:
         """Replacement UID: 128 bits of the HMAC as a UUID-derived UID (PS3.5 B.2)."""
         return f"2.25.{int.from_bytes(self._digest(f'uid:{uid.strip()}')[:16], 'big')}"

@@ -16,6 +16,8 @@ _TEXT_TO_REDUCE: Final = frozenset(("LO", "SH", "UC"))
 _CODES: Final = frozenset((0x00080119, 0x00080120, 0x0008010E))
 """Long Code Value, URN Code Value, Coding Scheme URL: codes, not prose."""
 _PIXELS: Final = frozenset((0x7FE00001, 0x7FE00002, 0x7FE00003, 0x7FE00008, 0x7FE00009, PIXEL_DATA))
+_CHOSEN_NAMES: Final = frozenset((0x00700080, 0x00700002))
+"""Content Label and Graphic Layer: names that a person chooses, in a VR meant for defined terms."""
 _CODING_SCHEME_UID: Final = 0x0008010C
 _PROSE: Final = re.compile(
     r"(Description|Comments?|Label|Title|Explanation|Notes|Remarks?|Detail|DetailedDefinition|InstructionText"
@@ -83,4 +85,6 @@ def _by_kind(tag: int, vr: str) -> Action:
     keyword = keyword_of(tag)
     if vr in TEXT_VRS and _IDENTITY.search(keyword):
         return Action.DUMMY
+    if tag in _CHOSEN_NAMES:
+        return Action.CLEAN
     return Action.CLEAN if vr in _TEXT_TO_REDUCE and _PROSE.search(keyword) else Action.KEEP

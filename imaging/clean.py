@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from functools import cached_property
+from typing import Final, NamedTuple
 
 from imaging import content, documents, free_text, icc
 from imaging.charset import decode_text, known_terms
@@ -34,7 +35,30 @@ _DOCUMENT: Final = 0x00420011
 _ICC_PROFILE: Final = 0x00282000
 _GRAPHIC_ANNOTATIONS: Final = 0x00700001
 _NUMBERS: Final = re.compile(rb"[0-9eE+\-.\\ \0]*")
+_CHECKED: Final = frozenset(("AS", "DS", "IS"))
+_REWRITTEN: Final = frozenset((_ICC_PROFILE, PIXEL_DATA))
 _CONTENT_SEQUENCES: Final = frozenset((0x0040A730, 0x00400555, 0x00400610, 0x0040B020))
+
+
+class _Plan(NamedTuple):
+    """What happens to every element of one tag and VR under some options.
+
+    Attributes:
+        label: how it is counted.
+        touched: keyword for the audit record, "" when the value stays.
+        kept_as_it_is: no look at the value is needed unless an identifier of the object stands in a kept value.
+        depends_on_value: the plan holds for this value only.
+    """
+
+    action: Action
+    label: str
+    touched: str
+    kept_as_it_is: bool
+    depends_on_value: bool
+
+
+_PLANS: Final[dict[frozenset[Option], dict[tuple[int, str], _Plan]]] = {}
+"""Plans by options, tag and VR: bounded by the attributes of PS3.6 and the VRs, since others are not stored."""
 
 
 @dataclass
@@ -62,6 +86,10 @@ class Cleaner:
     little: bool = True
     terms: tuple[str, ...] = ("",)
     depth: int = 0
+    _plans: "dict[tuple[int, str], _Plan]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._plans = _PLANS.setdefault(self.options, {})
 
     def data_set(self, elements: list[Element]) -> list[Element]:
         """A cleaned copy of one data set, sequences included."""
@@ -70,37 +98,62 @@ class Cleaner:
         charset = next((e for e in elements if e.tag == SPECIFIC_CHARACTER_SET and e.items is None), None)
         if charset is not None:
             self.terms = tuple(known_terms(bytes(charset.value)))
-        keep_private = Option.SAFE_PRIVATE in self.options
-        private = PrivateBlocks(elements) if keep_private else None
+        private = PrivateBlocks(elements) if Option.SAFE_PRIVATE in self.options else None
         media = next((bytes(e.value) for e in elements if e.tag == _MEDIA_TYPE and e.items is None), b"")
         cleaned: list[Element] = []
+        quick, plans, counts = self.identifiers.is_empty, self._plans, self.counts
         for element in elements:
-            kept = self._element(element, private, media)
+            plan = None
+            if element.items is None and element.value:
+                plan = plans.get((element.tag, element.vr)) or self._planned(element)
+                if quick and plan.kept_as_it_is:
+                    counts[plan.label] += 1
+                    cleaned.append(element)
+                    continue
+            kept = self._element(element, plan or self._plan(element), private, media)
             if kept is not None:
                 cleaned.append(kept)
         self.terms = outer
         self.depth -= 1
         return private.without_idle_creators(cleaned) if private else cleaned
 
-    def _element(self, element: Element, private: PrivateBlocks | None, media: bytes) -> Element | None:
+    def _planned(self, element: Element) -> "_Plan":
+        plan = self._plan(element)
+        if not plan.depends_on_value and vr_of(element.tag):
+            self._plans[element.tag, element.vr] = plan
+        return plan
+
+    def _plan(self, element: Element) -> "_Plan":
+        """What the rules say of an element, from its tag and VR alone where possible."""
         if is_private(element.tag):
-            return self._private(element, private)
-        why = why_dropped(element) or ("nested pixel data: remove" if self._is_nested_pixels(element) else "")
+            return _Plan(Action.REMOVE, "private: remove", "", False, False)
+        why = why_dropped(element)
         if why:
-            self.counts[why] += 1
-            return None
+            return _Plan(Action.REMOVE, why, "", False, False)
         rule = table().get(element.tag)
         action = rule.action(self.options) if rule else unlisted_action(element, self.options)
-        if action is Action.SHIFT and _effective_vr(element) not in TEMPORAL and element.items is None and rule:
+        vr = _effective_vr(element)
+        if action is Action.SHIFT and vr not in TEMPORAL and element.items is None and rule:
             action = rule.action(self.options - {Option.MODIFIED_DATES})  # a date in words cannot be shifted
-        self.counts[f"{'table E.1-1' if rule else 'not in the table'}: {action}"] += 1
-        if action is not Action.KEEP:
-            self.touched[keyword_of(element.tag)] = action.value
-        if element.tag == _DOCUMENT and action is Action.DUMMY:
-            return self.with_value(element, documents.stand_in(media.strip(b" \0").decode("latin-1")))
-        return self.handlers[action](element)
+        label = f"{'table E.1-1' if rule else 'not in the table'}: {action}"
+        plain = action is Action.KEEP and vr not in _CHECKED and element.tag not in _REWRITTEN
+        touched = "" if action is Action.KEEP else keyword_of(element.tag)
+        return _Plan(action, label, touched, plain, rule is None and vr == "UI")
 
-    @property
+    def _element(self, element: Element, plan: "_Plan", private: PrivateBlocks | None, media: bytes) -> Element | None:
+        if private and is_private(element.tag):
+            return self._private(element, private)
+        if self._is_nested_pixels(element):
+            self.counts["nested pixel data: remove"] += 1
+            return None
+        self.counts[plan.label] += 1
+        if plan.touched:
+            self.touched[plan.touched] = plan.action.value
+        if element.tag == _DOCUMENT and plan.action is Action.DUMMY:
+            return self.with_value(element, documents.stand_in(media.strip(b" \0").decode("latin-1")))
+        return self.handlers[plan.action](element)
+
+    @cached_property
     def handlers(self) -> dict[Action, Callable[[Element], Element | None]]:
         """The method of each action."""
         return {
@@ -113,8 +166,8 @@ class Cleaner:
             Action.CLEAN: self._clean,
         }
 
-    def _private(self, element: Element, private: PrivateBlocks | None) -> Element | None:
-        vr = private.safe_vr(element) if private else ""
+    def _private(self, element: Element, private: PrivateBlocks) -> Element | None:
+        vr = private.safe_vr(element)
         if not vr:
             self.counts["private: remove"] += 1
             return None

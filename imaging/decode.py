@@ -1,5 +1,6 @@
 """Compressed frames to arrays through imagecodecs, where it is installed; loaded when called."""
 
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@cache
 def available() -> bool:
     """Whether frames can be decoded here; Lambda functions have neither numpy nor imagecodecs."""
     return find_spec("imagecodecs") is not None and find_spec("numpy") is not None

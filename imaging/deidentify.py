@@ -7,7 +7,7 @@ output in every process. Recognizable faces are not removed, and the report says
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain data."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,7 @@ class ParsedImage:
     trailing_bytes: int
     preamble_blank: bool
     _index: dict[int, Element] = field(default_factory=dict[int, Element])
+    _terms: list[str] | None = None
 
     def __post_init__(self) -> None:
         self._index = {element.tag: element for element in reversed(self.elements)}
@@ -78,8 +79,10 @@ class ParsedImage:
     @property
     def character_sets(self) -> list[str]:
         """Defined terms of (0008,0005), unknown ones left out; the default repertoire is ""."""
-        element = self._index.get(SPECIFIC_CHARACTER_SET)
-        return known_terms(bytes(element.value) if element and element.items is None else b"")
+        if self._terms is None:
+            element = self._index.get(SPECIFIC_CHARACTER_SET)
+            self._terms = known_terms(bytes(element.value) if element and element.items is None else b"")
+        return self._terms
 
     def dataset(self) -> "FileDataset":
         """The same object for pydicom; values are only decoded when touched, and may then raise."""

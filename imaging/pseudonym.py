@@ -4,7 +4,6 @@ HMAC-SHA-256 (FIPS 198-1) of a domain and a value. The key is one secret of the 
 whoever holds it can recompute pseudonyms from identifiers, nobody can go back.
 """
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -69,7 +68,7 @@ class Pseudonymizer:
         return "Pseudonymizer(key hidden)"
 
     def _digest(self, message: str) -> bytes:
-        return hmac.new(self._key, message.encode(), hashlib.sha256).digest()
+        return hmac.digest(self._key, message.encode(), "sha256")
 
     def pseudonym(self, domain: Domain, value: str) -> str:
         """First 32 hex digits of the HMAC of `domain:value`; surrounding blanks do not count (PS3.5 6.2)."""

@@ -6,7 +6,7 @@ bytes in every encoding a reader might apply, so it also sees compressed streams
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from imaging.charset import decode_text, known_terms
 from imaging.dictionary import PIXEL_DATA, is_private, keyword_of
@@ -59,6 +59,11 @@ class Identifiers:
 
     def __len__(self) -> int:
         return len(self._texts)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look for."""
+        return not self._values
 
     def __repr__(self) -> str:
         return f"Identifiers({len(self._texts)} hidden)"
@@ -136,52 +141,69 @@ def harvest(elements: Iterable[Element], options: frozenset[Option]) -> tuple[Id
         All of them, and those among them that also stand in values which the profile would keep.
     """
     found = Identifiers()
-    kept: list[bytes] = []
+    kept: list[Bytes] = []
     _harvest(elements, options, found, [""], kept)
     return found, found.among(b"\n".join(kept))
 
 
 def _harvest(
-    elements: Iterable[Element], options: frozenset[Option], found: Identifiers, terms: list[str], kept: list[bytes]
+    elements: Iterable[Element], options: frozenset[Option], found: Identifiers, terms: list[str], kept: list[Bytes]
 ) -> None:
-    rules = table()
+    roles = _ROLES.setdefault(options, {})
     for element in elements:
         if element.items is not None:
             for item in element.items:
                 _harvest(item, options, found, terms, kept)
             continue
-        if not len(element.value) or element.tag == PIXEL_DATA:
+        value = element.value
+        if not value:
             continue
-        if element.tag == SPECIFIC_CHARACTER_SET:
-            terms = known_terms(bytes(element.value))
-        if is_private(element.tag) and Option.SAFE_PRIVATE not in options:
-            continue
-        rule = rules.get(element.tag)
-        stays = rule is None or rule.action(options) in (Action.KEEP, Action.CLEAN)
-        value = bytes(element.value)
-        if stays:
+        role = roles.get((element.tag, element.vr))
+        if role is None:
+            role = roles[element.tag, element.vr] = _role(element.tag, element.vr, options)
+        if role.stays:
             kept.append(value)
-        if element.vr in _TEXT:
-            _collect(element, value, found, terms, options, listed=rule is not None and not stays)
+        if role.tells:
+            _collect(element, bytes(value), found, terms)
+        elif element.tag == SPECIFIC_CHARACTER_SET:
+            terms = known_terms(bytes(value))
 
 
-def _collect(
-    element: Element, value: bytes, found: Identifiers, terms: list[str], options: frozenset[Option], *, listed: bool
-) -> None:
+class _Role(NamedTuple):
+    """Whether the profile keeps values of an attribute, and whether they tell who the patient is."""
+
+    stays: bool
+    tells: bool
+
+
+_ROLES: Final[dict[frozenset[Option], dict[tuple[int, str], _Role]]] = {}
+
+
+def _role(tag: int, vr: str, options: frozenset[Option]) -> _Role:
+    if tag == PIXEL_DATA or (is_private(tag) and Option.SAFE_PRIVATE not in options):
+        return _Role(False, False)
+    rule = table().get(tag)
+    stays = rule is None or rule.action(options) in (Action.KEEP, Action.CLEAN)
+    if vr == "PN":
+        return _Role(stays, True)
+    # a newborn's birth date is the study date that the full dates option keeps
+    silent = stays or vr not in _TEXT or (vr == "DA" and Option.FULL_DATES in options)
+    keyword = keyword_of(tag)
+    names_somebody = _IDENTIFYING.search(keyword) and (vr == "UI" or not _DESCRIPTIVE.search(keyword))
+    return _Role(stays, not silent and bool(names_somebody))
+
+
+def _collect(element: Element, value: bytes, found: Identifiers, terms: list[str]) -> None:
     if element.vr == "PN":
         _add_name(found, value, terms)
         return
-    if element.vr == "DA" and Option.FULL_DATES in options:
-        return  # a newborn's birth date is the study date that is kept
-    if not listed or len(value) > _LONGEST:
+    if len(value) > _LONGEST:
         return
-    keyword = keyword_of(element.tag)
-    if _IDENTIFYING.search(keyword) and (element.vr == "UI" or not _DESCRIPTIVE.search(keyword)):
-        for part in value.split(b"\\"):
-            if not part.startswith(STANDARD_ROOT):
-                found.add(decode_text(part, element.vr, terms), part)
-        if element.tag == _BIRTH_DATE and len(value.strip()) == 8:
-            _add_birth_date(found, value.decode("latin-1"))
+    for part in value.split(b"\\"):
+        if not part.startswith(STANDARD_ROOT):
+            found.add(decode_text(part, element.vr, terms), part)
+    if element.tag == _BIRTH_DATE and len(value.strip()) == 8:
+        _add_birth_date(found, value.decode("latin-1"))
 
 
 def _add_birth_date(found: Identifiers, date: str) -> None:

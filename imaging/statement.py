@@ -1,5 +1,6 @@
 """What a cleaned object says about itself: file meta information and the attributes of PS3.15 E.1.1."""
 
+from functools import cache
 from typing import Final
 
 from imaging.dictionary import TransferSyntax
@@ -23,6 +24,19 @@ def with_statement(
 
     Codes of CID 7050 name the options that were applied to this object and no other.
     """
+    statement = [text(0x00100010, "PN", patient), text(0x00100020, "LO", patient), *_claims(applied)]
+    if text_was_masked:
+        statement.append(text(0x00280301, "CS", "NO"))
+    replaced = {element.tag for element in statement}
+    first: dict[int, Element] = {}
+    for element in (*(element for element in elements if element.tag not in replaced), *statement):
+        first.setdefault(element.tag, element)  # a faulty object may repeat an element: readers take the first
+    return [first[tag] for tag in sorted(first)]
+
+
+@cache
+def _claims(applied: frozenset[Option]) -> tuple[Element, ...]:
+    """Patient Identity Removed, method, codes, and what became of the dates."""
     codes = [METHOD_CODES[None], *(METHOD_CODES[option] for option in Option if option in applied)]
     items = [
         [text(0x00080100, "SH", value), text(0x00080102, "SH", "DCM"), text(0x00080104, "LO", meaning)]
@@ -33,21 +47,12 @@ def with_statement(
         dates = "UNMODIFIED"
     elif Option.MODIFIED_DATES in applied:
         dates = "MODIFIED"
-    statement = [
-        text(0x00100010, "PN", patient),
-        text(0x00100020, "LO", patient),
+    return (
         text(0x00120062, "CS", "YES"),
         text(0x00120063, "LO", f"DICOM PS3.15 {EDITION} Basic Profile by table E.1-1"),
         Element(0x00120064, "SQ", items=items),
         text(0x00280303, "CS", dates),
-    ]
-    if text_was_masked:
-        statement.append(text(0x00280301, "CS", "NO"))
-    replaced = {element.tag for element in statement}
-    first: dict[int, Element] = {}
-    for element in (*(element for element in elements if element.tag not in replaced), *statement):
-        first.setdefault(element.tag, element)  # a faulty object may repeat an element: readers take the first
-    return [first[tag] for tag in sorted(first)]
+    )
 
 
 def file_meta(sop_class: str, image_uid: str, syntax: TransferSyntax) -> bytes:

@@ -6,7 +6,7 @@ input: a hostile object costs a refusal, not memory. Nothing here interprets val
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from imaging.dictionary import (
     ALL_VRS,
@@ -23,6 +23,7 @@ from imaging.errors import ImageRejected, ReasonCode
 from imaging.limits import Limits
 
 UNDEFINED: Final = 0xFFFFFFFF
+_LONGEST_SHORT: Final = 0xFFFF
 Bytes = memoryview | bytes
 
 
@@ -37,6 +38,7 @@ class Element:
         items: the data sets of a sequence, None for anything else.
         implicit: items are encoded in Implicit VR (differs from the parent under VR UN, PS3.5 6.2.2).
         fragments: number of items of encapsulated pixel data, offset table included; 0 for native values.
+        raw: the whole element as it was read, "" when it was made or changed here.
     """
 
     tag: int
@@ -45,14 +47,17 @@ class Element:
     items: "list[list[Element]] | None" = None
     implicit: bool = False
     fragments: int = 0
+    raw: Bytes = b""
 
 
-@dataclass(slots=True)
-class _Header:
+class _Header(NamedTuple):
     tag: int
     vr: str
     length: int
     position: int
+
+
+_VR_OF_BYTES: Final = {vr.encode(): vr for vr in ALL_VRS}
 
 
 def _malformed(tag: int, sentence: str) -> ImageRejected:
@@ -73,7 +78,7 @@ class Walker:
         self._count = 0
         order = "<" if little else ">"
         self._tag = struct.Struct(f"{order}HH")
-        self._short = struct.Struct(f"{order}H")
+        self._short = struct.Struct(f"{order}HH2sH")
         self._long = struct.Struct(f"{order}L")
         self.end = 0
 
@@ -106,16 +111,15 @@ class Walker:
     def _header(self, position: int, end: int, implicit: bool) -> _Header:
         if end - position < 8:
             raise _truncated(0)
-        group, number = self._tag.unpack_from(self._data, position)
+        group, number, code, length = self._short.unpack_from(self._data, position)
         tag = group << 16 | number
         if implicit or group == 0xFFFE:
             (length,) = self._long.unpack_from(self._data, position + 4)
-            return _Header(tag, "" if is_private(tag) else vr_of(tag), length, position + 8)
-        vr = bytes(self._data[position + 4 : position + 6]).decode("latin-1")
-        if vr not in ALL_VRS:
+            return _Header(tag, "" if group & 1 else vr_of(tag), length, position + 8)
+        vr = _VR_OF_BYTES.get(code)
+        if vr is None:
             raise _malformed(tag, "the element declares no value representation of PS3.5 6.2")
         if vr not in LONG_VRS:
-            (length,) = self._short.unpack_from(self._data, position + 6)
             return _Header(tag, vr, length, position + 8)
         if end - position < 12:
             raise _truncated(tag)
@@ -128,19 +132,20 @@ class Walker:
             sentence = f"more than {self._limits.max_elements} data elements"
             raise ImageRejected(ReasonCode.ELEMENT_LIMIT, "", "limit max_elements", sentence)
         head = self._header(position, end, implicit)
-        if head.tag >> 16 == 0xFFFE:
-            raise _malformed(head.tag, "a sequence delimiter stands where a data element was expected")
-        if head.length == UNDEFINED:
+        tag, vr, length, start = head
+        if tag >> 16 == 0xFFFE:
+            raise _malformed(tag, "a sequence delimiter stands where a data element was expected")
+        if length == UNDEFINED:
             return self._undefined(head, end, implicit, depth)
-        stop = head.position + head.length
+        stop = start + length
         if stop > end:
-            raise _truncated(head.tag)
-        nested_implicit = implicit or head.vr == "UN"
-        is_sequence = head.vr == "SQ" or (head.vr == "UN" and not is_private(head.tag) and vr_of(head.tag) == "SQ")
-        if is_sequence:
+            raise _truncated(tag)
+        if vr == "SQ" or (vr == "UN" and not is_private(tag) and vr_of(tag) == "SQ"):
+            nested_implicit = implicit or vr == "UN"
             items, position = self._items(head, stop, nested_implicit, depth, delimited=False)
-            return Element(head.tag, head.vr, items=items, implicit=nested_implicit), position
-        return Element(head.tag, head.vr, self._data[head.position : stop], implicit=implicit), stop
+            return Element(tag, vr, items=items, implicit=nested_implicit), position
+        data = self._data
+        return Element(tag, vr, data[start:stop], implicit=implicit, raw=data[position:stop]), stop
 
     def _undefined(self, head: _Header, end: int, implicit: bool, depth: int) -> tuple[Element, int]:
         if head.tag == PIXEL_DATA and not implicit and head.vr in ("OB", "OW"):
@@ -229,6 +234,9 @@ class Encoder:
         return self._head(element, length, implicit), after
 
     def _write(self, parts: list[Bytes], element: Element, implicit: bool) -> None:
+        if element.raw:
+            parts.append(element.raw)
+            return
         if element.items is not None:
             nested = implicit or element.vr == "UN"
             bodies = [self.encode(item, implicit=nested) for item in element.items]
@@ -253,4 +261,6 @@ class Encoder:
         vr = element.vr.encode()
         if element.vr in LONG_VRS:
             return self._long.pack(group, number, vr, 0, length)
+        if length > _LONGEST_SHORT:
+            raise _malformed(element.tag, "the cleaned value is longer than its value representation allows")
         return self._short.pack(group, number, vr, length)

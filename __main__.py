@@ -14,6 +14,7 @@ from components.events import PlatformEvents
 from components.ingestion import IngestionWorkflow
 from components.mlops import MLOpsPipeline
 from components.monitoring import Monitoring
+from components.store_scp import DicomReceiver
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
     routes = EventRoutes("routes", assembly.routes_args(base, events, mlops))
     api = RadiologistApi("api", assembly.api_args(base, events, mlops))
     monitoring = Monitoring("monitoring", assembly.monitoring_args(base, events, ingestion))
+    receiver = DicomReceiver("store-scp", assembly.receiver_args(base, events))
     for name, value in {
         **foundation_exports(base),
         "event_bus": events.bus_name,
@@ -51,6 +53,7 @@ def main() -> None:
         "monitoring_function": monitoring.function_name,
         "dashboards": monitoring.dashboard_names,
         "alarms": monitoring.alarm_names,
+        "receiver_address": receiver.address,
         **guards.exports(),
     }.items():
         pulumi.export(name, value)

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from components._configuration_base import Email, Group, NonEmpty, Origin, Principal, Schedule, refusal
 from components._configuration_models import ContainerSettings, RegistrySettings, TrainingSettings
+from components._configuration_receiver import ReceiverSettings
 from components._tags import RESERVED
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "IngestionSettings",
     "MonitoringSettings",
     "NetworkSettings",
+    "ReceiverSettings",
     "RegistrySettings",
     "Settings",
     "StorageSettings",
@@ -309,6 +311,7 @@ class Settings(Group):
     training: TrainingSettings
     registry: RegistrySettings
     containers: ContainerSettings = ContainerSettings()
+    receiver: ReceiverSettings = ReceiverSettings()
     api: ApiSettings
     monitoring: MonitoringSettings
     security: SecuritySettings = Field(default_factory=SecuritySettings)

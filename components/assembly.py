@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components._base import Context, Naming
+from components._container_service import ContainerGround
 from components._research_access import ResearchZone
 from components._tags import Tags
 from components._workload import KeyArns, Table, Workload, function_name
@@ -45,6 +46,7 @@ from components.monitoring_function import MonitoringStores
 from components.network import SecureVPC, SecureVPCArgs
 from components.settings import PROJECT, Settings
 from components.storage import Lifecycle, ObjectLock, Perimeter, PlatformBuckets, PlatformBucketsArgs
+from components.store_scp import DicomReceiverArgs
 from components.tables import SHAPES, PlatformTables, PlatformTablesArgs
 from components.training_pipeline import model_group, pipeline_arn, pipeline_name
 
@@ -86,6 +88,15 @@ class Foundation:
             shared_layer=self.layers.shared_arn,
             log_level=functions.log_level,
             log_retention_days=functions.log_retention_days,
+        )
+
+    def container_ground(self) -> ContainerGround:
+        """The common ground of the services on Fargate."""
+        return ContainerGround(
+            context=self.context,
+            keys=self.key_arns,
+            subnet_ids=self.network.private_subnet_ids,
+            log_retention_days=self.settings.functions.log_retention_days,
         )
 
     def zone(self) -> ResearchZone:
@@ -262,6 +273,22 @@ def mlops_args(base: Foundation, events: PlatformEvents, commit: str) -> MLOpsPi
         subnet_ids=base.network.private_subnet_ids,
         security_group_ids=[base.network.private_security_group_id],
         commit=commit,
+    )
+
+
+def receiver_args(base: Foundation, events: PlatformEvents) -> DicomReceiverArgs:
+    """The DICOM receiver between the peers' networks and the landing bucket."""
+    settings = base.settings
+    return DicomReceiverArgs(
+        ground=base.container_ground(),
+        settings=settings.receiver,
+        image=image_addresses(base.context, settings.containers).get("store_scp"),
+        bucket=base.context.naming.bucket("training-data"),
+        vpc_id=base.network.vpc_id,
+        private_group_id=base.network.private_security_group_id,
+        topic_arn=events.topic_arn,
+        deletion_protection=settings.storage.deletion_protection,
+        secret_recovery_days=settings.storage.secret_recovery_days,
     )
 
 

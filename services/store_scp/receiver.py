@@ -20,7 +20,7 @@ from services.store_scp.content import UnreadableError, study_of, without_bulk
 from services.store_scp.metrics import Row
 from services.store_scp.naming import Namer, Names
 from services.store_scp.spool import Body, NoRoomError, Room, TooLargeError
-from services.store_scp.stores import Outcome, Store, StoreError
+from services.store_scp.stores import Mode, Outcome, Store, StoreError
 
 SUCCESS: Final = 0x0000
 DUPLICATE: Final = 0x0111
@@ -100,6 +100,9 @@ class Receiver:
         self._namer = Namer(naming)
         self._room = room
         self._row = row
+        self._mode = Mode.REPLACE if naming.conflicts == "replace" else Mode.NEW
+        if naming.layout == "opaque":
+            self._mode = Mode.ADDRESSED
 
     def begin(self, arrival: Arrival) -> Receiving:
         """Make room for an instance."""
@@ -152,16 +155,12 @@ class Receiver:
             and self._store.holds(names.instance)
         ):
             return self._refuse_conflict()
-        outcome = self._store.put(names.key, body, replace=policy == "replace")
+        outcome = self._store.put(names.key, body, self._mode)
         if outcome is Outcome.CONFLICT:
-            if names.by_content:
-                raise StoreError("the key of this content holds another content")
             if policy == "refuse":
                 return self._refuse_conflict()
             self._row.add("instances_conflicting_total")
-            outcome = self._store.put(names.distinct, body, replace=False)
-            if outcome is Outcome.CONFLICT:
-                raise StoreError("the key of this content holds another content")
+            outcome = self._store.put(names.distinct, body, Mode.ADDRESSED)
         self._row.set("store_failures_in_a_row", 0.0)
         stored = outcome is Outcome.STORED
         self._row.add("instances_stored_total" if stored else "instances_identical_total")
@@ -182,7 +181,7 @@ class Receiver:
             return
         with Body(self._room) as metadata:
             metadata.write(text.encode())
-            self._store.put(names.metadata, metadata, replace=True)
+            self._store.put(names.metadata, metadata, Mode.REPLACE)
 
     def committed(self, sop_instance: str) -> bool:
         """Whether some content of the instance is durable. Raises StoreError when the store cannot say."""

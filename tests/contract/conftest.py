@@ -41,7 +41,7 @@ for name in ("api_limits", "provider_schema"):
     load_fixture(name)
 
 
-@pytest.fixture(scope="session", params=["local", "prod"])
+@pytest.fixture(scope="session", params=["local", "prod", "complete"])
 def program(request: pytest.FixtureRequest) -> Any:
     """The program of a stack as `pulumi up` would register it."""
     return platform.recorded_program(request.param)

@@ -30,7 +30,7 @@ def errors(program: Any) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("stack", ["dev", "prod"])
+@pytest.mark.parametrize("stack", ["dev", "prod", "complete"])
 def test_the_provider_and_the_api_accept_every_input(stack: str) -> None:
     assert errors(platform.recorded_program(stack)) == []
 

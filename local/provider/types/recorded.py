@@ -16,6 +16,8 @@ from ..kind import Kind, Values
 ABSENT = "the embedded AWS has no {0} API"
 RECORD = "the embedded AWS keeps {0} only as a record, without effect"
 
+SERVICES = "containers run as local processes instead: `python -m local scp`"
+
 # token, name input, id form, outputs, reason
 Row = tuple[str, str, str, dict[str, Any], str]
 RECORDED: tuple[Row, ...] = (
@@ -47,6 +49,23 @@ RECORDED: tuple[Row, ...] = (
     ("appautoscaling/policy:Policy", "name", "{name}",
      {"arn": "arn:aws:autoscaling:{aws.region}:{aws.account}:scalingPolicy:{uuid}:resource/{serviceNamespace}/"
              "{resourceId}:policyName/{name}", "alarmArns": []}, ABSENT.format("Application Auto Scaling")),
+    ("ecs/cluster:Cluster", "name", "{arn}",
+     {"arn": "arn:aws:ecs:{aws.region}:{aws.account}:cluster/{name}"}, SERVICES),
+    ("ecs/taskDefinition:TaskDefinition", "family", "{family}",
+     {"arn": "arn:aws:ecs:{aws.region}:{aws.account}:task-definition/{family}:1",
+      "arnWithoutRevision": "arn:aws:ecs:{aws.region}:{aws.account}:task-definition/{family}", "revision": 1},
+     SERVICES),
+    ("ecs/service:Service", "name", "arn:aws:ecs:{aws.region}:{aws.account}:service/{name}/{name}",
+     {"arn": "arn:aws:ecs:{aws.region}:{aws.account}:service/{name}/{name}"}, SERVICES),
+    ("lb/loadBalancer:LoadBalancer", "name", "{arn}",
+     {"arn": "arn:aws:elasticloadbalancing:{aws.region}:{aws.account}:loadbalancer/net/{name}/{hash}",
+      "arnSuffix": "net/{name}/{hash}", "dnsName": "{name}.elb.{aws.region}.amazonaws.com", "zoneId": "{hash}"},
+     SERVICES),
+    ("lb/targetGroup:TargetGroup", "name", "{arn}",
+     {"arn": "arn:aws:elasticloadbalancing:{aws.region}:{aws.account}:targetgroup/{name}/{hash}",
+      "arnSuffix": "targetgroup/{name}/{hash}"}, SERVICES),
+    ("lb/listener:Listener", "", "{arn}",
+     {"arn": "arn:aws:elasticloadbalancing:{aws.region}:{aws.account}:listener/net/{hash}"}, SERVICES),
     ("securityhub/account:Account", "", "{aws.account}",
      {"arn": "arn:aws:securityhub:{aws.region}:{aws.account}:hub/default"}, ABSENT.format("Security Hub")),
     ("accessanalyzer/analyzer:Analyzer", "", "{analyzerName}",
@@ -85,6 +104,12 @@ TAGGED = {
     "iam/serviceLinkedRole:ServiceLinkedRole",
     "wafv2/webAcl:WebAcl",
     "appautoscaling/target:Target",
+    "ecs/cluster:Cluster",
+    "ecs/service:Service",
+    "ecs/taskDefinition:TaskDefinition",
+    "lb/listener:Listener",
+    "lb/loadBalancer:LoadBalancer",
+    "lb/targetGroup:TargetGroup",
     "accessanalyzer/analyzer:Analyzer",
     "backup/vault:Vault",
     "backup/plan:Plan",

@@ -8,9 +8,6 @@ from typing import Protocol
 
 from services.store_scp.spool import Body
 
-INFIX = "."
-"""Between the name of an instance and the digest of its content; keys of one instance share what stands before it."""
-
 
 class StoreError(Exception):
     """The store could not take the object; nothing may be acknowledged. The text names no identifier."""
@@ -29,10 +26,23 @@ class Outcome(Enum):
     CONFLICT = "conflict"
 
 
+class Mode(Enum):
+    """What a key that is taken already means.
+
+    ADDRESSED: the key says the content, so what is there is identical; nothing needs to be read to know it.
+    NEW: what is there is compared; another content is a conflict.
+    REPLACE: what is there goes.
+    """
+
+    ADDRESSED = "addressed"
+    NEW = "new"
+    REPLACE = "replace"
+
+
 class Store(Protocol):
     """Keeps whole objects by key; a put either happens entirely or not at all."""
 
-    def put(self, key: str, body: Body, *, replace: bool) -> Outcome:
+    def put(self, key: str, body: Body, mode: Mode) -> Outcome:
         """Keep the body under the key. Raises StoreError when that is not certain."""
         ...
 

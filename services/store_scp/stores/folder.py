@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from services.store_scp.spool import CHUNK_BYTES, Body
-from services.store_scp.stores import Outcome, StoreError
+from services.store_scp.stores import Mode, Outcome, StoreError
 
 INCOMING: Final = ".incoming"
 _FILE_MODE: Final = 0o640
@@ -33,7 +33,7 @@ class FolderStore:
         incoming.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         self._incoming = incoming
 
-    def put(self, key: str, body: Body, *, replace: bool) -> Outcome:
+    def put(self, key: str, body: Body, mode: Mode) -> Outcome:
         """See `Store.put`."""
         place = self._root / key
         scratch = self._incoming / uuid.uuid4().hex
@@ -42,7 +42,7 @@ class FolderStore:
             self._make_folder(place.parent)
             try:
                 self._write(scratch, body)
-                return self._publish(scratch, place, body, replace=replace)
+                return self._publish(scratch, place, body, mode)
             finally:
                 scratch.unlink(missing_ok=True)
         except OSError as error:
@@ -78,8 +78,8 @@ class FolderStore:
         finally:
             os.close(descriptor)
 
-    def _publish(self, scratch: Path, place: Path, body: Body, *, replace: bool) -> Outcome:
-        if replace:
+    def _publish(self, scratch: Path, place: Path, body: Body, mode: Mode) -> Outcome:
+        if mode is Mode.REPLACE:
             scratch.replace(place)
         else:
             try:

@@ -1,7 +1,8 @@
 """S3 as the store: no acknowledgement before S3 has compared the checksum that was made while the bytes arrived.
 
 Each put carries the SHA-256 of the object and `If-None-Match: *`: S3 refuses damaged bytes, and a second put under a
-key never makes a second version. A put whose answer was lost is tried again and then found to be there.
+key never makes a second version. A put whose answer was lost is tried again and then found to be there. Keys that say
+their content need the rights s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket; others s3:GetObject as well.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
@@ -21,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from services.store_scp.configuration import S3
 from services.store_scp.spool import Body
-from services.store_scp.stores import Outcome, StoreError, joined
+from services.store_scp.stores import Mode, Outcome, StoreError, joined
 
 CONTENT_TYPE: Final = "application/dicom"
 _EXISTS: Final = frozenset({"PreconditionFailed", "412"})
@@ -52,17 +53,17 @@ class S3Store:
         self._client = client
         self._prefix = prefix
 
-    def put(self, key: str, body: Body, *, replace: bool) -> Outcome:
+    def put(self, key: str, body: Body, mode: Mode) -> Outcome:
         """See `Store.put`."""
         try:
             if body.size > self._settings.multipart_bytes:
-                self._put_parts(key, body, replace=replace)
+                self._put_parts(key, body, replace=mode is Mode.REPLACE)
             else:
-                self._put_whole(key, body, replace=replace)
+                self._put_whole(key, body, replace=mode is Mode.REPLACE)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in _EXISTS:
-                return self._compare(key, body)
+                return Outcome.IDENTICAL if mode is Mode.ADDRESSED else self._compare(key, body)
             reason = "another writer holds the key" if code in _RACE else f"S3 answered {code[:40]}"
             raise StoreError(reason) from None
         except BotoCoreError as error:

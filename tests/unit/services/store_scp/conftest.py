@@ -25,7 +25,7 @@ from pynetdicom.presentation import build_context
 
 from services.store_scp import configuration, metrics
 from services.store_scp.spool import Body
-from services.store_scp.stores import Outcome, StoreError
+from services.store_scp.stores import Mode, Outcome, StoreError
 from services.store_scp.worker import Worker
 
 KEY = "5a" * 32
@@ -89,13 +89,13 @@ class MemoryStore:
         self.after: Callable[[str], None] = lambda _key: None
         self.broken = False
 
-    def put(self, key: str, body: Body, *, replace: bool) -> Outcome:
+    def put(self, key: str, body: Body, mode: Mode) -> Outcome:
         """See Store."""
         self.puts += 1
         self.before(key)
         content = b"".join(body.chunks())
         outcome = Outcome.STORED
-        if key in self.objects and not replace:
+        if key in self.objects and mode is not Mode.REPLACE:
             outcome = Outcome.IDENTICAL if self.objects[key] == content else Outcome.CONFLICT
         if outcome is Outcome.STORED:
             self.objects[key] = content

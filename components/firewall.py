@@ -54,7 +54,7 @@ def firewall(
         logical_name,
         resource_arn=acl.arn,
         log_destination_configs=[log_group.arn],
-        redacted_fields=[{"single_header": {"name": "authorization"}}],
+        redacted_fields=[{"single_header": {"name": name}} for name in ("authorization", "cookie")],
         opts=opts,
     )
     return acl

@@ -2,6 +2,8 @@
 
 from pulumi_policy import EnforcementLevel, PolicyPack
 
+from hipaa_pack import decode_once
 from hipaa_pack.pack import policies
 
+decode_once.install()
 PolicyPack("healthcare-imaging-hipaa", policies=policies(), enforcement_level=EnforcementLevel.MANDATORY)

@@ -19,6 +19,7 @@ from pulumi_policy import (
 )
 
 from hipaa_pack.reads import UNKNOWN, Values, at, plain
+from hipaa_pack.waivers import WAIVERS
 
 _FRAMEWORK = PolicyComplianceFramework(
     name="HIPAA",
@@ -28,7 +29,12 @@ _FRAMEWORK = PolicyComplianceFramework(
 )
 _LEVELS = {"low": Severity.LOW, "medium": Severity.MEDIUM, "high": Severity.HIGH, "critical": Severity.CRITICAL}
 
+_ENFORCED = {"mandatory": EnforcementLevel.MANDATORY, "advisory": EnforcementLevel.ADVISORY}
+
 Grade = Literal["low", "medium", "high", "critical"]
+Level = Literal["mandatory", "advisory"]
+ANY = ("*",)
+"""The types of a rule about every resource."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,20 @@ class About:
     remedy: str
     """What to change in the program."""
     grade: Grade = "high"
+    level: Level = "mandatory"
+
+    def reports(self, report: ReportViolation, resource: str) -> ReportViolation:
+        """`report` for one resource, silent where a waiver covers it."""
+
+        def unless_waived(violation: str, urn: str | None = None) -> None:
+            if not WAIVERS.cover(self.id, resource):
+                report(violation, urn)
+
+        return unless_waived
+
+    def description(self) -> str:
+        """What people read beside a violation."""
+        return f"{self.says} (45 CFR {', '.join(self.sections)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +80,42 @@ class ResourceRule(About):
 
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
             if args.resource_type in self.types:
-                for violation in self.check(plain(args.props)):
-                    report(violation, None)
+                values = plain(args.props)
+                WAIVERS.see(args.urn, values)
+                for violation in self.check(values):
+                    self.reports(report, args.urn)(violation, None)
 
         return ResourceValidationPolicy(
             name=self.id,
-            description=f"{self.says} (45 CFR {', '.join(self.sections)})",
+            description=self.description(),
             validate=validate,
-            enforcement_level=EnforcementLevel.MANDATORY,
+            enforcement_level=_ENFORCED[self.level],
+            severity=_LEVELS[self.grade],
+            framework=_FRAMEWORK,
+            tags=list(self.sources),
+            remediation_steps=self.remedy,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyRule(About):
+    """A rule about every resource, whatever its type: it sees the type and the options, too."""
+
+    find: Callable[[ResourceValidationArgs], Iterable[str]]
+    types: tuple[str, ...] = ANY
+
+    def policy(self) -> ResourceValidationPolicy:
+        """The rule as the SDK runs it."""
+
+        def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+            for violation in self.find(args):
+                self.reports(report, args.urn)(violation, None)
+
+        return ResourceValidationPolicy(
+            name=self.id,
+            description=self.description(),
+            validate=validate,
+            enforcement_level=_ENFORCED[self.level],
             severity=_LEVELS[self.grade],
             framework=_FRAMEWORK,
             tags=list(self.sources),
@@ -120,6 +168,7 @@ class StackRule(About):
     """A rule over several resources that is no simple companionship."""
 
     find: Callable[[list[PolicyResource]], Iterator[tuple[PolicyResource, str]]]
+    types: tuple[str, ...] = ()
 
     def violations(self, resources: list[PolicyResource]) -> Iterator[tuple[PolicyResource, str]]:
         """(resource, sentence) of each violation."""
@@ -133,13 +182,13 @@ class StackRule(About):
 def _stack_policy(rule: CompanionRule | StackRule) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         for resource, violation in rule.violations(args.resources):
-            report(violation, resource.urn)
+            rule.reports(report, resource.urn)(violation, resource.urn)
 
     return StackValidationPolicy(
         name=rule.id,
-        description=f"{rule.says} (45 CFR {', '.join(rule.sections)})",
+        description=rule.description(),
         validate=validate,
-        enforcement_level=EnforcementLevel.MANDATORY,
+        enforcement_level=_ENFORCED[rule.level],
         severity=_LEVELS[rule.grade],
         framework=_FRAMEWORK,
         tags=list(rule.sources),
@@ -147,4 +196,4 @@ def _stack_policy(rule: CompanionRule | StackRule) -> StackValidationPolicy:
     )
 
 
-Rule = ResourceRule | CompanionRule | StackRule
+Rule = ResourceRule | AnyRule | CompanionRule | StackRule

@@ -8,13 +8,13 @@ from hipaa_pack import sections
 from hipaa_pack.reads import UNKNOWN, Values, at, conditions, is_off, is_set, listed, principals, statements
 from hipaa_pack.rule import ResourceRule, Rule
 
-_CARRIERS = (
+CARRIERS = (
     "aws:iam/policy:Policy",
     "aws:iam/rolePolicy:RolePolicy",
     "aws:iam/groupPolicy:GroupPolicy",
     "aws:iam/userPolicy:UserPolicy",
 )
-_ROLE = ("aws:iam/role:Role",)
+ROLE = ("aws:iam/role:Role",)
 
 
 def _documents(values: Values) -> Iterator[object]:
@@ -23,18 +23,19 @@ def _documents(values: Values) -> Iterator[object]:
         yield at(inline, "policy")
 
 
-def _allows(values: Values) -> Iterator[Values]:
+def allows(values: Values) -> Iterator[Values]:
+    """Allow statements of every document that a policy or role carries."""
     for document in _documents(values):
         yield from (s for s in statements(document) if s.get("Effect") == "Allow")
 
 
-def _is_boundary(values: Values) -> bool:
-    # a boundary limits and grants nothing: it names services broadly, beside its Deny statements
+def is_boundary(values: Values) -> bool:
+    """True for a permissions boundary: it limits and grants nothing, and names services beside its Deny statements."""
     return at(values, "tags.component") == "boundary"
 
 
 def _no_admin(values: Values) -> Iterator[str]:
-    for statement in _allows(values):
+    for statement in allows(values):
         if "*" in listed(statement.get("Action")) and "*" in listed(statement.get("Resource")):
             yield "a statement allows everything on everything"
         if "NotAction" in statement:
@@ -42,19 +43,19 @@ def _no_admin(values: Values) -> Iterator[str]:
 
 
 def _no_full_service(values: Values) -> Iterator[str]:
-    if _is_boundary(values):
+    if is_boundary(values):
         return
-    for statement in _allows(values):
+    for statement in allows(values):
         for action in listed(statement.get("Action")):
             if str(action).endswith(":*"):
                 yield "a statement allows a whole service"
 
 
 def _no_open_decrypt(values: Values) -> Iterator[str]:
-    for statement in _allows(values):
+    for statement in allows(values):
         actions = {str(a).lower() for a in listed(statement.get("Action"))}
         risky = actions & {"kms:decrypt", "kms:reencryptfrom", "kms:reencrypt*", "kms:*"}
-        if risky and "*" in listed(statement.get("Resource")) and not _is_boundary(values):
+        if risky and "*" in listed(statement.get("Resource")) and not is_boundary(values):
             yield "a statement allows decryption with any key"
 
 
@@ -106,7 +107,7 @@ RULES: list[Rule] = [
         sources=("N:IAMPolicyNoStatementsWithAdminAccess", "K:62", "K2:40"),
         remedy="Name actions and resources.",
         grade="critical",
-        types=(*_CARRIERS, *_ROLE),
+        types=(*CARRIERS, *ROLE),
         check=_no_admin,
     ),
     ResourceRule(
@@ -115,7 +116,7 @@ RULES: list[Rule] = [
         sections=sections.ACCESS,
         sources=("N:IAMPolicyNoStatementsWithFullAccess", "K:63"),
         remedy="Name the actions that the code calls.",
-        types=(*_CARRIERS, *_ROLE),
+        types=(*CARRIERS, *ROLE),
         check=_no_full_service,
     ),
     ResourceRule(
@@ -125,7 +126,7 @@ RULES: list[Rule] = [
         sources=("C:iam-customer-policy-blocked-kms-actions", "C:iam-inline-policy-blocked-kms-actions"),
         remedy="Name the keys.",
         grade="critical",
-        types=(*_CARRIERS, *_ROLE),
+        types=(*CARRIERS, *ROLE),
         check=_no_open_decrypt,
     ),
     ResourceRule(
@@ -135,7 +136,7 @@ RULES: list[Rule] = [
         sources=("K:60", "K:61"),
         remedy="Name the principal; bind federated identities by aud and sub.",
         grade="critical",
-        types=_ROLE,
+        types=ROLE,
         check=_trust,
     ),
     ResourceRule(

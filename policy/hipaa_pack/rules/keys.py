@@ -67,7 +67,7 @@ RULES: list[Rule] = [
         id="kms-rotation",
         says="a symmetric key rotates at least once a year",
         sections=sections.ENCRYPTION,
-        sources=("N:KMSBackingKeyRotationEnabled", "K:7"),
+        sources=("C:cmk-backing-key-rotation-enabled", "K:7"),
         remedy="Set enable_key_rotation=True.",
         types=_KEY,
         check=_rotates,

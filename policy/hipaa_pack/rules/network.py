@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pulumi_policy import PolicyResource
+
 from hipaa_pack import sections
-from hipaa_pack.reads import UNKNOWN, Values, at, conditions, document, is_set, is_true, listed, principals, statements
-from hipaa_pack.rule import CompanionRule, ResourceRule, Rule
+from hipaa_pack.reads import (
+    UNKNOWN,
+    Values,
+    at,
+    conditions,
+    document,
+    is_set,
+    is_true,
+    listed,
+    plain,
+    principals,
+    statements,
+)
+from hipaa_pack.rule import CompanionRule, ResourceRule, Rule, StackRule
 
 _VPC = ("aws:ec2/vpc:Vpc",)
+_TABLE = ("aws:ec2/routeTable:RouteTable",)
 _WORLD = {"0.0.0.0/0", "::/0"}
 # what every VPC endpoint policy is by default, and what this rule refuses
 _BINDING = {"aws:principalaccount", "aws:principalorgid", "aws:resourceaccount", "aws:resourceorgid"}
@@ -85,7 +100,37 @@ def _reads_named_objects(statement: Values) -> bool:
     return named and {str(a) for a in listed(statement.get("Action"))} <= {"s3:GetObject"}
 
 
+def _unrestricted(resources: list[PolicyResource]) -> Iterator[tuple[PolicyResource, str]]:
+    """A way out to everywhere belongs into public route tables, where the NAT gateways live."""
+    for resource in resources:
+        values = plain(resource.props)
+        if resource.resource_type == "aws:ec2/route:Route":
+            tables = [r for r in resource.property_dependencies.get("routeTableId", []) if r.resource_type in _TABLE]
+            ways = [values]
+        elif resource.resource_type in _TABLE:
+            tables, ways = [resource], listed(at(values, "routes"))
+        else:
+            continue
+        public = tables and all(at(plain(t.props), "tags.SubnetType") in ("Public", UNKNOWN) for t in tables)
+        for way in ways:
+            goes = {
+                at(way, n) for n in ("destinationCidrBlock", "destinationIpv6CidrBlock", "cidrBlock", "ipv6CidrBlock")
+            }
+            if is_set(at(way, "gatewayId")) and goes & _WORLD and not public:
+                yield resource, f"{resource.name} leads everywhere by an internet gateway: only a public table may"
+
+
 RULES: list[Rule] = [
+    StackRule(
+        id="vpc-no-igw-route",
+        says="only public route tables lead to the internet gateway",
+        sections=("164.312(e)(1)",),
+        sources=("N:VPCNoUnrestrictedRouteToIGW",),
+        remedy="Route private subnets by NAT or endpoints; tag a public table SubnetType=Public.",
+        grade="critical",
+        types=("aws:ec2/route:Route", *_TABLE),
+        find=_unrestricted,
+    ),
     CompanionRule(
         id="vpc-flow-logs",
         says="every VPC records its flows",

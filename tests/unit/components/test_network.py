@@ -129,7 +129,7 @@ def test_every_interface_endpoint_is_private_and_behind_the_private_group(record
     for endpoint in interfaces:
         assert endpoint["privateDnsEnabled"], "else the SDK would go round the endpoint"
         assert endpoint["subnetIds"] == ["subnet-0private1", "subnet-0private2"]
-        assert endpoint["securityGroupIds"] == ["healthcare-imaging-mlops-test-private"]
+        assert endpoint["securityGroupIds"] == ["sg-networkprivate"]
 
 
 def test_every_endpoint_lets_own_principals_reach_own_resources_only(record: Any, program: Any, preview: bool) -> None:

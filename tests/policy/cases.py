@@ -352,24 +352,17 @@ CASES: dict[str, Case] = {
     "logs-kms": Case("aws:cloudwatch/logGroup:LogGroup", {"kmsKeyId": KEY}, ({"kmsKeyId": GONE},)),
     "logs-retention": Case(
         "aws:cloudwatch/logGroup:LogGroup",
-        {"retentionInDays": 30.0},
-        ({"retentionInDays": GONE}, {"retentionInDays": 30.0, "tags": {"data-class": "audit"}}),
+        {"retentionInDays": 365.0},
+        (
+            {"retentionInDays": GONE},
+            {"retentionInDays": 30.0},
+            {"retentionInDays": 365.0, "tags": {"data-class": "audit"}},
+        ),
     ),
     "alarm-actions": Case(
         "aws:cloudwatch/metricAlarm:MetricAlarm",
         {"alarmActions": ["topic"]},
         ({"alarmActions": []}, {"actionsEnabled": False}),
-    ),
-    "trail-complete": Case(
-        "aws:cloudtrail/trail:Trail",
-        {
-            "enableLogFileValidation": True,
-            "isMultiRegionTrail": True,
-            "kmsKeyId": KEY,
-            "cloudWatchLogsGroupArn": "g",
-            "cloudWatchLogsRoleArn": "r",
-        },
-        ({"enableLogFileValidation": False}, {"kmsKeyId": GONE}, {"enableLogging": False}),
     ),
 }
 

@@ -2,3 +2,4 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tables of cases beside the tests
+sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))  # the provider's schema

@@ -2,15 +2,21 @@
 
 import inspect
 
+import cases
+import cases_data
+import cases_edge
+import provider_schema
 import pulumi_aws
 import pytest
-from cases import ALWAYS_REFUSED, CASES, Case
+from cases import Case
 from pulumi_policy import ResourceValidationArgs
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from hipaa_pack.pack import rules
 from hipaa_pack.rule import ResourceRule
 
+CASES = cases.CASES | cases_data.CASES | cases_edge.CASES
+ALWAYS_REFUSED = cases.ALWAYS_REFUSED | cases_data.ALWAYS_REFUSED
 RULES = {rule.id: rule for rule in rules()}
 
 
@@ -61,11 +67,20 @@ def test_every_rule_about_one_resource_has_cases() -> None:
 
 def test_rules_carry_what_the_control_matrix_needs() -> None:
     assert len(RULES) == len(rules()), "rule ids must be unique"
-    assert len(RULES) >= 25
+    assert len(RULES) >= 200
     for rule in RULES.values():
         assert all(section.startswith("164.") for section in rule.sections), rule.id
         assert rule.sections, rule.id
         assert rule.remedy.endswith("."), rule.id
+
+
+@pytest.mark.parametrize(("rule", "case"), CASES.items(), ids=CASES)
+def test_every_property_that_a_rule_reads_exists_in_the_installed_sdk(rule: str, case: Case) -> None:
+    """A renamed property would silently disarm its rule: the cases name those that it reads."""
+    if case.type.startswith("aws:"):
+        for inputs in (case.good, *case.variants()):
+            unknown = [s for s in provider_schema.violations(case.type, inputs) if "no such property" in s]
+            assert unknown == []
 
 
 def _tokens() -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pulumi_policy import PolicyResource
 
 from hipaa_pack import sections
-from hipaa_pack.checks import among, each, every, not_on, not_open, on, own_key, present
+from hipaa_pack.checks import among, each, every, has, not_on, not_open, on, own_key, present, when
 from hipaa_pack.reads import UNKNOWN, Values, at, is_set, is_true, listed
 from hipaa_pack.rule import ResourceRule, Rule, StackRule
 
@@ -130,13 +130,12 @@ RULES: list[Rule] = [
         types=_TASK,
         check=each(
             "volumes",
-            lambda volume: (
+            when(
+                has("efsVolumeConfiguration"),
                 every(
                     among("efsVolumeConfiguration.transitEncryption", "ENABLED"),
                     among("efsVolumeConfiguration.authorizationConfig.iam", "ENABLED"),
-                )(volume)
-                if at(volume, "efsVolumeConfiguration")
-                else ()
+                ),
             ),
         ),
     ),

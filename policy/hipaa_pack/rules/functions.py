@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pulumi_policy import PolicyResource
 
 from hipaa_pack import sections
-from hipaa_pack.checks import absent, among, between, each, every, not_open, on, only, own_key, present
+from hipaa_pack.checks import absent, among, between, each, every, has, not_open, on, only, own_key, present, when
 from hipaa_pack.reads import UNKNOWN, Values, at, plain
 from hipaa_pack.rule import ResourceRule, Rule, StackRule
 
@@ -96,7 +96,7 @@ RULES: list[Rule] = [
         grade="medium",
         level="advisory",
         types=("aws:lambda/eventSourceMapping:EventSourceMapping",),
-        check=lambda values: own_key("kmsKeyArn")(values) if at(values, "filterCriteria") else (),
+        check=when(has("filterCriteria"), own_key("kmsKeyArn")),
     ),
     ResourceRule(
         id="sfn-activity-cmk",

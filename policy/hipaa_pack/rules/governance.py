@@ -30,6 +30,7 @@ SERVICES = frozenset(
         "cloudwatch",
         "cognito",
         "dynamodb",
+        "ebs",
         "ec2",
         "ecr",
         "ecs",

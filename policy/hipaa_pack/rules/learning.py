@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from hipaa_pack import sections
 from hipaa_pack.checks import among, each, every, has, not_on, not_open, on, own_key, present, when
-from hipaa_pack.reads import UNKNOWN, Values, at, is_off, is_set, is_true, listed
+from hipaa_pack.reads import UNKNOWN, Values, at, is_set, is_true, listed
 from hipaa_pack.rule import ResourceRule, Rule
 
 _ENDPOINT = ("aws:sagemaker/endpointConfiguration:EndpointConfiguration",)
@@ -86,14 +86,11 @@ def _machine_jobs(values: Values) -> Iterator[str]:
         resource = str(state.get("Resource", "")).lower()
         for job in (job for job in _JOBS if "sagemaker:" in resource and f":{job}" in resource):
             for path in _NEEDED[job]:
-                if is_off(at(state, f"Parameters.{path}")) and not is_set(at(state, f"Parameters.{path}")):
+                if at(state, f"Parameters.{path}") in (None, "", False, {}):
                     yield f"a state that calls {job} must set {path}"
 
 
-_MONITOR = (
-    "aws:sagemaker/dataQualityJobDefinition:DataQualityJobDefinition",
-    "aws:sagemaker/modelQualityJobDefinition:ModelQualityJobDefinition",
-)
+_MONITOR = ("aws:sagemaker/dataQualityJobDefinition:DataQualityJobDefinition",)
 
 RULES: list[Rule] = [
     ResourceRule(

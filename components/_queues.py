@@ -50,6 +50,7 @@ def encrypted_queue(
     senders: Sequence[Senders] = (),
     redrive: Redrive | None = None,
     visibility_seconds: int = 30,
+    delay_seconds: int = 0,
     retention_seconds: int = TWO_WEEKS_SECONDS,
 ) -> aws.sqs.Queue:
     """A queue under our own key; TLS only; services send for the named resources only (no confused deputy)."""
@@ -59,6 +60,7 @@ def encrypted_queue(
         name=context.naming.name(role, limit=QUEUE_NAME_LIMIT),
         kms_master_key_id=key_arn,
         visibility_timeout_seconds=visibility_seconds,
+        delay_seconds=delay_seconds,
         message_retention_seconds=retention_seconds,
         redrive_policy=_redrive_policy(redrive),
         policy=policy_document(

@@ -262,6 +262,7 @@ def mlops_args(base: Foundation, events: PlatformEvents, commit: str) -> MLOpsPi
             bus_arn=events.bus_arn,
             topic_arn=events.topic_arn,
             min_new_labels=settings.training.min_new_labels,
+            label_quiet_seconds=settings.training.label_quiet_seconds,
             accuracy_threshold=settings.training.accuracy_threshold,
         ),
         training=settings.training,
@@ -301,7 +302,7 @@ def routes_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) 
         topic_arn=events.topic_arn,
         error_log_group_arn=events.error_log_group_arn,
         dead_letters_arn=events.dead_letters_arn,
-        pipeline_trigger=Receiver(name=mlops.trigger_name, arn=mlops.trigger_arn),
+        training_requests_arn=mlops.requests_arn,
         model_evaluation=Receiver(name=mlops.evaluation_name, arn=mlops.evaluation_arn),
         model_registry=Receiver(name=mlops.registry_name, arn=mlops.registry_arn),
     )

@@ -57,15 +57,15 @@ def metric_violation() -> Pattern:
     return {"source": [{"prefix": "imaging."}], "detail-type": ["MetricViolation"]}
 
 
-def pipeline_execution(pipeline_arn: str, status: str) -> Pattern:
-    """An execution of our training pipeline changed to `status` (SageMaker's spelling, for example "Succeeded").
+def pipeline_execution(pipeline_arn: str, *statuses: str) -> Pattern:
+    """An execution of our training pipeline changed to one of the statuses (SageMaker's spelling: "Succeeded", ...).
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
     """
     return {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
-        "detail": {"pipelineArn": [pipeline_arn], "currentPipelineExecutionStatus": [status]},
+        "detail": {"pipelineArn": [pipeline_arn], "currentPipelineExecutionStatus": list(statuses)},
     }
 
 

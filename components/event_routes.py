@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from components import event_patterns
 from components._base import Context, PlatformComponent
 from components._rules import Rule, Transformer, event_rule, event_target, function_target
-from components.events import FAILURE_RULE, VIOLATION_RULE
+from components.events import ENDED_RULE, FAILURE_RULE, VERIFIED_RULE, VIOLATION_RULE
 
 # JSON objects, not sentences: a value with a quotation mark would break a sentence and the message would be lost.
 VIOLATION_MESSAGE: Final = Transformer(
@@ -52,6 +52,7 @@ class EventRoutesArgs:
 
     Attributes:
         bus_name: The platform's bus.
+        training_requests_arn: Queue of the pipeline trigger: labels wait in it until the readers are quiet.
         pipeline_arn: The training pipeline, whose status changes arrive on the default bus.
         topic_arn: Where people are told.
         error_log_group_arn: Where failed trainings are kept.
@@ -64,7 +65,7 @@ class EventRoutesArgs:
     topic_arn: pulumi.Input[str]
     error_log_group_arn: pulumi.Input[str]
     dead_letters_arn: pulumi.Input[str]
-    pipeline_trigger: Receiver
+    training_requests_arn: pulumi.Input[str]
     model_evaluation: Receiver
     model_registry: Receiver
 
@@ -79,6 +80,7 @@ class EventRoutes(PlatformComponent):
         self._args = args
         self._tags = args.context.tags_for("events", "events")
         made = [self._to_function(name, rule, receiver) for rule, receiver in self._function_rules()]
+        made += [self._to_requests(name, rule) for rule in self._request_rules()]
         made += [self._violations(name), self._failures(name)]
         self.rule_names = pulumi.Output.all(*(rule.name for rule in made)).apply(list)
         self.register_outputs({"rule_names": self.rule_names})
@@ -86,15 +88,6 @@ class EventRoutes(PlatformComponent):
     def _function_rules(self) -> list[tuple[Rule, Receiver]]:
         succeeded = event_patterns.pipeline_execution(self._args.pipeline_arn, "Succeeded")
         return [
-            (
-                Rule(
-                    role="image-verified",
-                    description="A label version was stored: is it time to train?",
-                    pattern=event_patterns.as_json(event_patterns.image_verified()),
-                    bus=self._args.bus_name,
-                ),
-                self._args.pipeline_trigger,
-            ),
             (
                 Rule(
                     role="training-complete",
@@ -125,6 +118,27 @@ class EventRoutes(PlatformComponent):
             tags=self._tags,
             child=self.child(),
         )
+
+    def _request_rules(self) -> list[Rule]:
+        ended = event_patterns.pipeline_execution(self._args.pipeline_arn, "Succeeded", "Failed", "Stopped")
+        return [
+            Rule(
+                role=VERIFIED_RULE,
+                description="A label version was stored: is it time to train?",
+                pattern=event_patterns.as_json(event_patterns.image_verified()),
+                bus=self._args.bus_name,
+            ),
+            Rule(
+                role=ENDED_RULE,
+                description="A training run ended: do labels that came meanwhile want the next one?",
+                pattern=event_patterns.as_json(ended),
+            ),
+        ]
+
+    def _to_requests(self, name: str, rule: Rule) -> aws.cloudwatch.EventRule:
+        made = event_rule(f"{name}-{rule.role}", rule, context=self._args.context, tags=self._tags, opts=self.child())
+        self._target(f"{name}-{rule.role}-target", made, rule.bus, self._args.training_requests_arn, None)
+        return made
 
     def _violations(self, name: str) -> aws.cloudwatch.EventRule:
         rule = event_rule(

@@ -18,6 +18,8 @@ BUS_ROLE: Final = "platform"
 TOPIC_ROLE: Final = "alerts"
 VIOLATION_RULE: Final = "metric-violation"
 FAILURE_RULE: Final = "pipeline-failure"
+VERIFIED_RULE: Final = "image-verified"
+ENDED_RULE: Final = "training-ended"
 
 Protocol = Literal["email", "https", "sqs", "lambda"]
 
@@ -239,6 +241,6 @@ class PlatformEvents(PlatformComponent):
 def routed_rule_arns(context: Context) -> list[str]:
     """ARNs of the rules whose dead letters the events queue keeps: known before the rules exist."""
     bus = context.naming.name(BUS_ROLE)
-    on_bus = ("image-verified", "model-evaluation-passed", VIOLATION_RULE)
-    on_default = ("training-complete", FAILURE_RULE)
+    on_bus = (VERIFIED_RULE, "model-evaluation-passed", VIOLATION_RULE)
+    on_default = ("training-complete", ENDED_RULE, FAILURE_RULE)
     return [rule_arn(context, role, bus) for role in on_bus] + [rule_arn(context, role) for role in on_default]

@@ -13,8 +13,11 @@ from components import mlops_functions
 from components._base import PlatformComponent
 from components._configuration import FunctionsSettings, RegistrySettings, TrainingSettings
 from components._iam import ServiceRole, service_role
+from components._queues import Redrive, Senders, encrypted_queue
 from components._research_access import model_statements, pipeline_statements
+from components._rules import rule_arn
 from components._workload import Workload, function_arn, platform_function
+from components.events import BUS_ROLE, ENDED_RULE, VERIFIED_RULE
 from components.function import PlatformFunction
 from components.mlops_functions import MlopsSurroundings, size_of
 from components.training_pipeline import (
@@ -25,6 +28,10 @@ from components.training_pipeline import (
     training_pipeline,
     upload_code,
 )
+
+MAX_RECEIVES = 5
+REQUESTS_AT_ONCE = 10
+"""SQS's largest batch without a batching window."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,7 @@ class MLOpsPipeline(PlatformComponent):
     model_role_arn: pulumi.Output[str]
     trigger_name: pulumi.Output[str]
     trigger_arn: pulumi.Output[str]
+    requests_arn: pulumi.Output[str]
     evaluation_name: pulumi.Output[str]
     evaluation_arn: pulumi.Output[str]
     registry_name: pulumi.Output[str]
@@ -91,6 +99,7 @@ class MLOpsPipeline(PlatformComponent):
         )
         self._build_endpoint_log(name)
         trigger, evaluation, registry = self._build_functions(name, model_role)
+        requests = self._build_requests(name, trigger)
         pipeline = self._build_pipeline(name, pipeline_role)
 
         self.pipeline_name = pipeline.pipeline_name
@@ -100,6 +109,7 @@ class MLOpsPipeline(PlatformComponent):
         self.pipeline_role_arn = pipeline_role.arn
         self.model_role_arn = model_role.arn
         self.trigger_name, self.trigger_arn = trigger.function_name, trigger.function_arn
+        self.requests_arn = requests.arn
         self.evaluation_name, self.evaluation_arn = evaluation.function_name, evaluation.function_arn
         self.registry_name, self.registry_arn = registry.function_name, registry.function_arn
         self.register_outputs(
@@ -112,6 +122,7 @@ class MLOpsPipeline(PlatformComponent):
                 "model_role_arn": self.model_role_arn,
                 "trigger_name": self.trigger_name,
                 "trigger_arn": self.trigger_arn,
+                "requests_arn": self.requests_arn,
                 "evaluation_name": self.evaluation_name,
                 "evaluation_arn": self.evaluation_arn,
                 "registry_name": self.registry_name,
@@ -195,6 +206,45 @@ class MLOpsPipeline(PlatformComponent):
             platform_function(f"{name}-{plan.role}", plan, self._workload, self.child()) for plan in plans
         )
         return trigger, evaluation, registry
+
+    def _build_requests(self, name: str, trigger: PlatformFunction) -> aws.sqs.Queue:
+        """Asks for a training, held back for the quiet time; the trigger takes them and starts one run at a time."""
+        args = self._args
+        dead_letters = encrypted_queue(
+            f"{name}-dead-letters",
+            context=self._context,
+            role="training-dlq",
+            key_arn=self._workload.keys.events,
+            tags=self._tags,
+            opts=self.child(),
+        )
+        rules = [
+            rule_arn(self._context, VERIFIED_RULE, bus=self._context.naming.name(BUS_ROLE)),
+            rule_arn(self._context, ENDED_RULE),
+        ]
+        requests = encrypted_queue(
+            f"{name}-requests",
+            context=self._context,
+            role=mlops_functions.REQUESTS_ROLE,
+            key_arn=self._workload.keys.events,
+            tags=self._tags,
+            senders=[Senders(sid="FromTrainingRules", service="events.amazonaws.com", source_arns=rules)],
+            redrive=Redrive(dead_letters_arn=dead_letters.arn, max_receive_count=MAX_RECEIVES),
+            # six times the function's time, as Lambda advises for a queue that feeds a function
+            visibility_seconds=6 * args.functions.pipeline_trigger.timeout_seconds,
+            delay_seconds=args.place.label_quiet_seconds,
+            opts=self.child(),
+        )
+        aws.lambda_.EventSourceMapping(
+            f"{name}-requests-source",
+            event_source_arn=requests.arn,
+            function_name=trigger.function_arn,
+            batch_size=REQUESTS_AT_ONCE,
+            function_response_types=["ReportBatchItemFailures"],
+            tags=self._tags,
+            opts=self.child(),
+        )
+        return requests
 
     def _build_pipeline(self, name: str, role: ServiceRole) -> aws.sagemaker.Pipeline:
         args = self._args

@@ -10,12 +10,14 @@ from components import event_patterns
 from components._base import Context
 from components._configuration import FunctionsSettings, RegistrySettings
 from components._iam import Statement
+from components._queues import queue_arn
 from components._research_access import ResearchZone, bucket_arns, objects
 from components._workload import FunctionPlan, Table, Workload, once_only, put_events, use_key
 from components.function import FunctionSize
 from components.training_pipeline import model_group, pipeline_arn, pipeline_name
 
 TRIGGER_ROLE = "pipeline-trigger"
+REQUESTS_ROLE = "training-requests"
 EVALUATION_ROLE = "model-evaluation"
 REGISTRY_ROLE = "model-registry"
 
@@ -39,6 +41,7 @@ class MlopsSurroundings:
         bus_name, bus_arn: the platform's bus.
         topic_arn: where people are told.
         min_new_labels: labels since the last run that start a training.
+        label_quiet_seconds: time without a new label before a training starts, 0 to 900 (SQS's longest delay).
         accuracy_threshold: smallest accuracy of a model that may serve, 0 to 1.
     """
 
@@ -48,6 +51,7 @@ class MlopsSurroundings:
     bus_arn: pulumi.Input[str]
     topic_arn: pulumi.Input[str]
     min_new_labels: int
+    label_quiet_seconds: int
     accuracy_threshold: float
 
 
@@ -98,6 +102,12 @@ def trigger_plan(workload: Workload, place: MlopsSurroundings, size: FunctionSiz
                 resources=objects(context, place.zone.preprocessed, "snapshots"),
             ),
             use_key(context, "UseResearchKey", "s3", [keys.research], write=True),
+            Statement(
+                sid="TakeTrainingRequests",
+                actions=["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+                resources=[queue_arn(context, REQUESTS_ROLE)],
+            ),
+            use_key(context, "UseQueueKey", "sqs", [keys.events], write=False),
             Statement(
                 sid="StartTraining",
                 actions=["sagemaker:ListPipelineExecutions", "sagemaker:StartPipelineExecution"],

@@ -81,7 +81,7 @@ def _run(item: dict[str, Any]) -> TrainingRun:
         created_at=item["created_at"],
         snapshot_id=item["snapshot_id"],
         snapshot_uri=item["snapshot_uri"],
-        label_watermark=item["label_watermark"],
+        label_watermark=item.get("label_watermark", ""),
         study_count=int(item["study_count"]),
         status=item["status"],
         execution_arn=item.get("execution_arn", ""),

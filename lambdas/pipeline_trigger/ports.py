@@ -10,7 +10,7 @@ RunStatus = Literal["STARTING", "STARTED", "FAILED_TO_START"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """One item of the table training-runs. label_watermark is the created_at of the newest label in the snapshot."""
+    """One item of the table training-runs. Labels created after label_watermark count as new for the next run."""
 
     created_at: str
     snapshot_id: str

@@ -27,7 +27,6 @@ from local.engine.paths import CACHE, PROJECT_PYTHON, ROOT
 from local.pulumi_run import PulumiRun
 from local.stack import LocalStack
 
-_START = "The start of the pipeline (it waits for training.minNewLabels newly labelled studies, see Pulumi.local.yaml)"
 PEOPLE = {  # role in the demo -> group and name of the user
     "radiologist": ("radiologist", "radiologist@demo.invalid"),
     "second-reader": ("radiologist", "second-reader@demo.invalid"),

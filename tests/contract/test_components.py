@@ -196,7 +196,7 @@ def test_every_queue_and_topic_refuses_plain_transport_and_strangers(program: An
 
 def test_every_event_target_is_retried_for_a_day_and_has_dead_letters(program: Any) -> None:
     targets = program.of("aws:cloudwatch/eventTarget:EventTarget")
-    assert len(targets) == 10
+    assert targets, "a program without targets would pass for nothing"
     for target in targets:
         assert target.inputs["retryPolicy"]["maximumEventAgeInSeconds"] == 86_400
         assert target.inputs["deadLetterConfig"]["arn"].startswith("arn:aws:sqs:")

@@ -46,6 +46,7 @@ WITHOUT_A_CALL = {
         "sqs:GetQueueAttributes",
         "sqs:ReceiveMessage",
     },
+    "pipeline-trigger": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},  # Lambda polls
     "model-evaluation": {"s3:ListBucket"},  # 404 instead of 403
 }
 

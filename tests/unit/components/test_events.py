@@ -50,7 +50,7 @@ def program(context: Context, workload: Workload) -> Callable[..., dict[str, Any
                 topic_arn=events.topic_arn,
                 error_log_group_arn=events.error_log_group_arn,
                 dead_letters_arn=events.dead_letters_arn,
-                pipeline_trigger=receiver("pipeline-trigger"),
+                training_requests_arn=context.naming.arn("sqs", "training-requests"),
                 model_evaluation=receiver("model-evaluation"),
                 model_registry=receiver("model-registry"),
             ),
@@ -105,7 +105,6 @@ def test_without_an_inbox_there_is_no_queue_for_it(record: Any, program: Any) ->
 
 
 ROUTES = [
-    ("image-verified", "pipeline-trigger", True),
     ("training-complete", "model-evaluation", False),
     ("model-evaluation-passed", "model-registry", True),
 ]
@@ -122,6 +121,16 @@ def test_an_event_reaches_its_function_and_only_its_rule_may_invoke_it(
     permission = recording.one("aws:lambda/permission:Permission", f"routes-{role}-permission").inputs
     assert permission["sourceArn"].endswith(f"-{role}")
     assert permission["function"] == function
+
+
+@pytest.mark.parametrize(("role", "on_bus"), [("image-verified", True), ("training-ended", False)])
+def test_what_may_want_a_training_waits_in_the_triggers_queue(
+    record: Any, program: Any, role: str, on_bus: bool
+) -> None:
+    recording = record(program)
+    rule = recording.one(RULE, f"routes-{role}").inputs
+    assert rule.get("eventBusName") == ("healthcare-imaging-mlops-test-platform" if on_bus else None)
+    assert recording.one(TARGET, f"routes-{role}-target").inputs["arn"].endswith(":training-requests")
 
 
 def test_a_failed_training_is_told_to_people_and_kept(record: Any, program: Any) -> None:

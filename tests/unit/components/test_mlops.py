@@ -48,6 +48,7 @@ def program(context: Context, workload: Workload, table: Any, tmp_path: Path) ->
                     bus_arn=context.naming.arn("events", "event-bus/platform"),
                     topic_arn=context.naming.arn("sns", "alerts"),
                     min_new_labels=100,
+                    label_quiet_seconds=120,
                     accuracy_threshold=0.85,
                 ),
                 training=TrainingSettings(backbone="small_cnn", image_size=64, **training),
@@ -64,6 +65,26 @@ def program(context: Context, workload: Workload, table: Any, tmp_path: Path) ->
         return {"pipeline": made.pipeline_name, "endpoint": made.endpoint_name, "arn": made.pipeline_arn}
 
     return run
+
+
+def test_labels_wait_in_a_queue_until_the_readers_are_quiet(
+    record: Any, program: Any, workload: Workload, preview: bool
+) -> None:
+    recording = record(program, preview=preview)
+    queue = recording.one("aws:sqs/queue:Queue", "mlops-requests").inputs
+    assert (queue["delaySeconds"], queue["kmsMasterKeyId"]) == (120, workload.keys.events)
+    assert queue["visibilityTimeoutSeconds"] == 6 * 60
+    assert recording.one("aws:sqs/queue:Queue", "mlops-dead-letters").inputs["name"].endswith("-training-dlq")
+
+
+def test_only_the_two_rules_about_training_may_fill_the_queue(record: Any, program: Any) -> None:
+    sender = record(program).policy("aws:sqs/queue:Queue", "mlops-requests")["FromTrainingRules"]
+    arns = sender["Condition"]["ArnEquals"]["aws:SourceArn"]
+    project = "healthcare-imaging-mlops-test"
+    assert [arn.split(":rule/")[1] for arn in arns] == [
+        f"{project}-platform/{project}-image-verified",
+        f"{project}-training-ended",
+    ]
 
 
 def steps(body: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,10 @@ class LabelsTable(Protocol):
         """Verified labels created after a time ("" = all), oldest first (index, eventually consistent)."""
         ...
 
+    def newest(self) -> Label | None:
+        """The verified label that was created last (index, eventually consistent)."""
+        ...
+
 
 class DynamoLabelsTable:
     """`LabelsTable` over a DynamoDB table resource."""
@@ -119,6 +123,18 @@ class DynamoLabelsTable:
             "ExpressionAttributeValues": {":state": VERIFIED, ":after": created_after or "0"},
         }
         return self._pages(request)
+
+    def newest(self) -> Label | None:
+        """The verified label that was created last (index, eventually consistent)."""
+        request: dict[str, Any] = {
+            "IndexName": "by-state",
+            "KeyConditionExpression": "#state = :state",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {":state": VERIFIED},
+            "ScanIndexForward": False,
+            "Limit": 1,
+        }
+        return next(self._pages(request), None)
 
     def _pages(self, request: dict[str, Any]) -> Iterator[Label]:
         while True:

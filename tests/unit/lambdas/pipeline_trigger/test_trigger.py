@@ -137,13 +137,75 @@ def test_labels_of_the_last_run_do_not_count_again(
     verify(labels, 101, clock)
     verify(labels, 102, clock)
     assert trigger.verified(key(102), 1)["decision"] == "started"
-    assert trigger.verified(key(101), 1)["decision"] == "waiting", "a repeated event starts nothing"
+    assert trigger.verified(key(102), 1)["decision"] == "waiting", "a repeated event starts nothing"
     clock.forward(60)
     verify(labels, 103, clock)
     verify(labels, 103, clock, "pneumonia")
     assert trigger.verified(key(103), 2) == {"decision": "waiting", "new_labels": 1}, "one study is one study"
     verify(labels, 104, clock)
     assert trigger.verified(key(104), 1)["studies"] == 4, "the snapshot has all studies, not only the new ones"
+
+
+def test_a_label_that_another_one_followed_leaves_the_decision_to_it(
+    trigger: Trigger, labels: Any, two_studies: None, clock: Any, sagemaker: FakeSageMaker
+) -> None:
+    for study in (101, 102, 103):
+        verify(labels, study, clock)
+    assert trigger.verified(key(101), 1) == trigger.verified(key(102), 1) == {"decision": "superseded"}
+    assert trigger.verified(key(103), 1)["studies"] == 3, "a session of reading becomes one run"
+    assert len(sagemaker.requests) == 1
+
+
+def test_labels_that_came_during_a_run_are_counted_at_its_end(
+    trigger: Trigger, labels: Any, two_studies: None, clock: Any, sagemaker: FakeSageMaker
+) -> None:
+    verify(labels, 101, clock)
+    verify(labels, 102, clock)
+    sagemaker.running = True
+    assert trigger.verified(key(102), 1)["decision"] == "busy"
+    sagemaker.running = False
+    assert trigger.pipeline_ended()["decision"] == "started"
+    assert trigger.pipeline_ended()["decision"] == "waiting", "the end of that run finds nothing new"
+
+
+def test_a_person_starts_a_run_on_chosen_studies_alone(
+    trigger: Trigger, labels: Any, two_studies: None, clock: Any, s3: Any
+) -> None:
+    verify(labels, 101, clock, "pneumonia")
+    verify(labels, 101, clock, "normal")
+    verify(labels, 102, clock)
+    answer = trigger.start_selected([key(101), key(999)])
+    assert (answer["decision"], answer["studies"]) == ("started", 1)
+    body = s3.get_object(Bucket=RESEARCH, Key=f"snapshots/{answer['snapshot_id']}.json")["Body"].read()
+    assert [(s["study_key"], s["finding"]) for s in json.loads(body)["studies"]] == [(key(101), "normal")]
+    verify(labels, 103, clock)
+    assert trigger.verified(key(103), 1)["decision"] == "started", "labels outside the selection still count as new"
+
+
+def test_a_selection_of_everything_new_leaves_nothing_for_the_next_run(
+    trigger: Trigger, labels: Any, two_studies: None, clock: Any
+) -> None:
+    verify(labels, 101, clock)
+    verify(labels, 102, clock)
+    assert trigger.start_selected([key(101), key(102)])["decision"] == "started"
+    assert trigger.verified(key(102), 1)["decision"] == "waiting"
+
+
+@pytest.mark.parametrize(("running", "studies", "decision"), [(True, 101, "busy"), (False, 999, "nothing-usable")])
+def test_a_selection_that_cannot_start_says_why(
+    trigger: Trigger,
+    labels: Any,
+    two_studies: None,
+    clock: Any,
+    sagemaker: FakeSageMaker,
+    running: bool,
+    studies: int,
+    decision: str,
+) -> None:
+    verify(labels, 101, clock)
+    sagemaker.running = running
+    assert trigger.start_selected([key(studies)])["decision"] == decision
+    assert sagemaker.requests == []
 
 
 def test_nothing_starts_while_a_run_is_running(
@@ -305,7 +367,15 @@ def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypa
         asked.append((study_key, version))
         return {"decision": "waiting", "new_labels": 1}
 
-    monkeypatch.setattr(entry, "trigger", lambda: SimpleNamespace(verified=verified))
+    monkeypatch.setattr(
+        entry,
+        "trigger",
+        lambda: SimpleNamespace(
+            verified=verified,
+            pipeline_ended=lambda: {"decision": "waiting"},
+            start_selected=lambda keys: {"decision": "started", "studies": len(keys)},
+        ),
+    )
     for name in ("LABELS_TABLE", "TRACKING_TABLE", "TRAINING_RUNS_TABLE", "PREPROCESSED_BUCKET", "PIPELINE_NAME"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("MIN_NEW_LABELS", "2")
@@ -313,6 +383,11 @@ def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypa
     data = {"study_key": key(1), "label_version": 3, "finding": "normal", "image_count": 1}
     detail = {"schema_version": "1", "event_id": "id-1", "occurred_at": "2026-11-21T12:00:00Z", "data": data}
     event = {"source": "imaging.api", "detail-type": "ImageVerified", "detail": detail}
+    ended = {"source": "aws.sagemaker", "detail-type": "SageMaker Model Building Pipeline Execution Status Change"}
+
+    def queued(*events: dict[str, Any]) -> dict[str, Any]:
+        return {"Records": [{"messageId": str(n), "body": json.dumps(one)} for n, one in enumerate(events)]}
+
     context = SimpleNamespace(
         function_name="f",
         memory_limit_in_mb=1,
@@ -320,10 +395,14 @@ def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypa
         aws_request_id="r",
         get_remaining_time_in_millis=lambda: 1000,
     )
-    assert entry.handler(event, context) == entry.handler(event, context)
+    assert entry.handler(queued(event, event, ended), context) == {"batchItemFailures": []}
     assert asked == [(key(1), 3)]
-    with pytest.raises(InvalidEventError):
-        entry.handler({**event, "detail": {**detail, "schema_version": "9"}}, context)
+    wrong = {**event, "detail": {**detail, "schema_version": "9"}}
+    assert entry.handler(queued(event, wrong), context) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert entry.handler({"operation": "start", "study_keys": [key(1)]}, context)["studies"] == 1
+    for refused in ({"operation": "start", "study_keys": ["../x"]}, {"operation": "start", "study_keys": []}, event):
+        with pytest.raises(InvalidEventError):
+            entry.handler(refused, context)
 
 
 def test_the_tracking_table_answers_for_a_study(tracking: DynamoTrackingTable, two_studies: None) -> None:

@@ -26,6 +26,14 @@ setup-unit:
 demo: setup ## the main job: bring the stack up and take real DICOM all the way to a deployed model
 	@$(PYTHON) -m local demo --patients $(PATIENTS) --slices $(SLICES) --seed $(SEED) $(DEMO_OPTIONS)
 
+.PHONY: train
+train: setup-quiet ## train on a cohort of your own: make train COHORT=DIR [FAST=1] [JSON=1]
+	@$(PYTHON) -m local train "$(or $(COHORT),$(error say which cohort: make train COHORT=DIR, a folder of DICOM studies with labels.csv))" $(if $(FAST),--fast) $(if $(JSON),--json)
+
+.PHONY: setup-quiet
+setup-quiet:
+	@$(SETUP) >&2
+
 .PHONY: up
 up: setup ## bring the stack `local` up (again: only what changed)
 	@$(PYTHON) -m local up

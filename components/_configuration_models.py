@@ -35,8 +35,9 @@ class TrainingSettings(Group):
     seed: int = Field(default=20_260_101, ge=0, le=2**31 - 1)
     """Of the split, the augmentation and the weights."""
     min_new_labels: int = Field(default=100, ge=1, le=1_000_000)
-    label_quiet_seconds: int = Field(default=300, ge=0, le=900)
     """Verified studies since the last training that start the next one."""
+    label_quiet_seconds: int = Field(default=300, ge=0, le=900)
+    """Time without a new label before that start, seconds: a session of reading becomes one training."""
     weights_uri: S3Uri | None = None
     """Staged ImageNet weights; absent: every layer starts from random weights."""
     training_instance_type: InstanceType = "ml.g4dn.xlarge"

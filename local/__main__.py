@@ -100,6 +100,31 @@ def demo(
 
 
 @app.command()
+def train(
+    cohort: Annotated[Path, typer.Argument(help="Folder of DICOM studies with labels.csv in it.")],
+    fast: Annotated[bool, typer.Option("--fast", help="Start at preprocess: no uploads, events and import.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")] = False,
+    port: Port = DEFAULT_PORT,
+) -> None:
+    """Train on a cohort of your own: labels.csv has study_instance_uid, label and optionally reader."""
+    from local.train.run import TrainCohort, show
+
+    console.stderr = as_json  # progress must not mix with the result
+    root = cohort.expanduser().resolve()
+    run = TrainCohort(LocalStack(port=port), patients=0, slices=0, seed=0, root=root, quick=fast)
+    try:
+        said = run.decide()
+    except GaveUpError as reason:  # the same shape for programs, whatever happened
+        if as_json:
+            sys.stdout.write(json.dumps({"decision": "failed", "reason": str(reason)}) + "\n")
+        raise
+    if as_json:
+        sys.stdout.write(json.dumps(said, indent=2) + "\n")
+    else:
+        show(said)
+
+
+@app.command()
 def sample_dicom(patients: int = 48, slices: int = 3, seed: int = 7) -> None:
     """Write the semi-synthetic cohort, real files of many modalities and hostile files."""
     from local.demo.run import SAMPLE, make_sample

@@ -45,6 +45,7 @@ class Demo:
     slices: int
     seed: int
     shuffle_labels: bool = False
+    root: Path = SAMPLE
     facts: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> Path:
@@ -113,7 +114,7 @@ class Demo:
         names = {f"upload/{u.upload_id}.dcm": u.path for u in uploads}
         items = watch_ingestion(self.cloud, self.out["tracking_table"], set(names), seconds=600)
         for item in items:
-            item["source"] = names[item["upload_key"]].relative_to(SAMPLE).as_posix()
+            item["source"] = names[item["upload_key"]].relative_to(self.root).as_posix()
         quarantined = [i for i in items if i["status"] == "QUARANTINED"]
         refused = [i for i in items if i.get("deid_status") == "REFUSED"]
         for item in quarantined[:12]:

@@ -131,6 +131,7 @@ def rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if "model" in facts:
         told.append(("model", f"version {facts['model']['version']} approved and deployed"))
         told.append(("independent check", f"accuracy {facts['independent'].get('accuracy', 0):.3f} by onnxruntime"))
+    if "inference" in facts:
         told.append(("inference", json.dumps(facts["inference"]["answer"])))
     if "refused" in facts:
         told.append(("gate", str(facts["refused"])))

@@ -153,7 +153,7 @@ class Demo:
             ticker.show(f"{number} of {len(findings)} studies verified")
         ticker.end(f"{len(findings)} studies verified: {dict(Counter(findings.values()))}")
         self.facts["verified"] = dict(Counter(findings.values()))
-        started = wait_for(_START, lambda: self._new_execution(before), seconds=60)
+        started = wait_for(_START, lambda: self._new_execution(before), seconds=180)
         tell(f"ImageVerified started {started.rsplit('/', 1)[1]}")
         return started
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class TrainCohort(Demo):
     def decide(self) -> dict[str, Any]:
         """Do it all; returns what programs want to know (see `answer`)."""
         steps = Steps(total=5 if self.quick else 7)
+        self.facts["started"] = datetime.now(UTC).isoformat(timespec="seconds")
         with steps.step(f"Read the cohort in {self.root}"):
             self._read()
         with steps.step("Bring up the stack `local`"):
@@ -65,6 +67,7 @@ class TrainCohort(Demo):
         if not self.studies:
             raise GaveUpError("No study is left on which its readers agree")
         self.facts["verified"] = dict(counts)
+        self.facts["own_cohort"] = True
 
     def _freeze(self) -> str:
         ticker, files = Ticker(), sum(len(study.files) for study in self.studies)

@@ -10,6 +10,7 @@ import json
 import random
 import subprocess
 from collections import Counter, defaultdict
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +113,7 @@ class Demo:
 
     def _ingest(self, uploads: list[Upload]) -> list[dict[str, Any]]:
         names = {f"upload/{u.upload_id}.dcm": u.path for u in uploads}
-        items = watch_ingestion(self.cloud, self.out["tracking_table"], set(names), seconds=600)
+        items = watch_ingestion(self.cloud, self.out["tracking_table"], set(names), seconds=600 + 2 * len(names))
         for item in items:
             item["source"] = names[item["upload_key"]].relative_to(self.root).as_posix()
         quarantined = [i for i in items if i["status"] == "QUARANTINED"]
@@ -141,10 +142,7 @@ class Demo:
             random.Random(self.seed).shuffle(values)  # noqa: S311  (a fixed order, not a secret)
             findings = dict(zip(findings, values, strict=True))
             tell("labels are SHUFFLED on purpose: the gate has to refuse what comes of them")
-        cohort = {item["patient_key"] for item in items if item.get("study_key") in findings}
-        for reader in self.readers:
-            assigned = assign(self.admin, reader, cohort)
-        tell(f"an administrator assigned {assigned} patients to each of {len(self.readers)} readers")
+        self._assign(items, findings)
         before = self._executions()
         ticker = Ticker()
         for number, (study, finding) in enumerate(findings.items(), 1):
@@ -156,6 +154,13 @@ class Demo:
         started = wait_for(_START, lambda: self._new_execution(before), seconds=180)
         tell(f"ImageVerified started {started.rsplit('/', 1)[1]}")
         return started
+
+    def _assign(self, items: list[dict[str, Any]], studies: Container[str]) -> None:
+        """Let the readers see the patients of these studies."""
+        cohort = {item["patient_key"] for item in items if item.get("study_key") in studies}
+        for reader in self.readers:
+            assign(self.admin, reader, cohort)
+        tell(f"an administrator assigned {len(cohort)} patients to each of {len(self.readers)} readers")
 
     def _executions(self) -> set[str]:
         listed = self.cloud.client("sagemaker").list_pipeline_executions(PipelineName=self.out["pipeline_name"])

@@ -15,8 +15,6 @@ from local.demo.run import Demo
 from local.train import fast
 from local.train.labelled import LabelledStudy, read_cohort
 
-_SECONDS_FOR_INGESTION, _SECONDS_A_FILE = 600, 3
-
 
 @dataclass
 class TrainCohort(Demo):
@@ -92,6 +90,7 @@ class TrainCohort(Demo):
                 keys[item["study_key"]] = by_file[item["source"]]
         if not keys:
             raise GaveUpError("No study of the cohort was imported and de-identified: see the reasons above")
+        self._assign(items, keys)
         ticker = Ticker()
         for number, (key, study) in enumerate(keys.items(), 1):
             body = {"finding": study.finding, "certainty": "definite", "notes": "labels.csv"}

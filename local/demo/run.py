@@ -157,7 +157,7 @@ class Demo:
 
     def _assign(self, items: list[dict[str, Any]], studies: Container[str]) -> None:
         """Let the readers see the patients of these studies."""
-        cohort = {item["patient_key"] for item in items if item.get("study_key") in studies}
+        cohort = {item["patient_key"] for item in items if item.get("study_key", "") in studies}
         for reader in self.readers:
             assign(self.admin, reader, cohort)
         tell(f"an administrator assigned {len(cohort)} patients to each of {len(self.readers)} readers")

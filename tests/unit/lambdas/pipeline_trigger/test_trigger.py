@@ -16,7 +16,7 @@ from lambda_shared.labels import DynamoLabelsTable, Label
 from lambda_shared.tracking import DynamoTrackingTable, TrackedImage
 from pipeline_trigger.adapters import DynamoTrainingRuns, S3SnapshotStore, SageMakerPipeline
 from pipeline_trigger.service import Trigger
-from pipeline_trigger.snapshot import canonical_sha256, freeze
+from pipeline_trigger.snapshot import canonical_sha256
 
 RESEARCH = "proj-local-preprocessed-111122223333"
 PIPELINE = "proj-local-training"
@@ -296,43 +296,6 @@ def test_the_events_own_label_counts_even_if_the_index_is_late(
 
 def test_an_event_without_its_label_starts_nothing(trigger: Trigger) -> None:
     assert trigger.verified(key(999), 1) == {"decision": "unknown-label"}
-
-
-def test_only_images_that_may_leave_the_phi_zone_are_frozen(clock: Any) -> None:
-    members = {
-        key(101): [
-            image(1, 101, 201),
-            image(2, 101, 201, deid_status="REFUSED"),
-            image(3, 101, 201, modality="US"),
-            image(4, 101, 201, status="QUARANTINED"),
-            image(5, 101, 201, image_key=key(1)),
-        ],
-        key(102): [image(6, 102, 202, deid_status="PENDING")],
-        key(103): [image(7, 103, 203), image(8, 103, 204)],
-        key(104): [image(9, 104, 201)],
-    }
-    frozen = freeze(
-        [
-            Label(
-                study_key=study,
-                version=1,
-                finding="pneumonia" if study == key(104) else "normal",
-                certainty="definite",
-                reader="r",
-                created_at="2026-11-21T12:00:00.000000Z",
-                image_count=1,
-            )
-            for study in members
-        ],
-        members.__getitem__,
-        RESEARCH,
-        "2026-11-21T12:00:01.000000Z",
-    )
-    studies = {study["study_key"]: study for study in frozen.document["studies"]}
-    assert sorted(studies) == [key(101), key(104)]
-    assert [entry["image_key"] for entry in studies[key(101)]["images"]] == [key(1)], "an image sent twice counts once"
-    assert frozen.excluded == {key(102): "no usable image", key(103): "images of two patients"}
-    assert frozen.contradictory_patients == 1, "both studies of the patient stay: the split is by patient"
 
 
 def test_the_latest_version_of_a_contradicted_label_is_frozen(

@@ -57,6 +57,10 @@ preview: setup-preview ## preview a stack offline with the policy pack: make pre
 preview-%: setup-preview ## preview-dev, preview-staging, preview-prod: the same by name
 	@$(PYTHON) -m local preview $*
 
+.PHONY: compliance
+compliance: setup-preview ## write docs/COMPLIANCE.md, the control matrix, from the policy pack and the program
+	@PYTHONPATH=policy $(PYTHON) -m tools.compliance
+
 .PHONY: setup-preview
 setup-preview:
 	@$(SETUP) project layers cli --layer-runtimes python3.11,python3.12

@@ -299,6 +299,7 @@ CASES: dict[str, Case] = {
 }
 
 ALWAYS_REFUSED = {
+    "ec2-no-instances": "aws:ec2/instance:Instance",
     "s3-no-legacy-object": "aws:s3/bucketObject:BucketObject",
     "iam-no-user-policy": "aws:iam/userPolicy:UserPolicy",
     "eb-api-destination": "aws:cloudwatch/eventApiDestination:EventApiDestination",

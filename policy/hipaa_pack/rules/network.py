@@ -82,6 +82,10 @@ def _forbidden(_: Values) -> Iterator[str]:
     yield "the default VPC has public subnets: use SecureVPC"
 
 
+def _no_servers(_: Values) -> Iterator[str]:
+    yield "servers are not part of the platform: nobody patches, watches or backs them up"
+
+
 def _endpoint_policy(values: Values) -> Iterator[str]:
     policy = at(values, "policy")
     if not is_set(policy):
@@ -234,6 +238,28 @@ RULES: list[Rule] = [
         remedy="Give the endpoint a policy bound by aws:PrincipalAccount and aws:ResourceAccount.",
         types=("aws:ec2/vpcEndpoint:VpcEndpoint",),
         check=_endpoint_policy,
+    ),
+    ResourceRule(
+        id="ec2-no-instances",
+        says="there are no servers to patch: code runs in functions, containers and managed jobs",
+        sections=(*sections.RISK, *sections.ACCESS),
+        sources=(
+            "N:EC2IMDSv2Enabled",
+            "N:EC2EBSOptimizedInstance",
+            "N:EC2InstanceDetailedMonitoringEnabled",
+            "N:EC2InstanceNoPublicIp",
+            "N:EC2InstanceProfileAttached",
+            "N:EC2InstancesInVPC",
+            "N:AutoScalingLaunchConfigPublicIpDisabled",
+        ),
+        remedy="Use a Lambda function, an ECS task or a SageMaker job.",
+        types=(
+            "aws:ec2/instance:Instance",
+            "aws:ec2/launchTemplate:LaunchTemplate",
+            "aws:ec2/launchConfiguration:LaunchConfiguration",
+            "aws:ec2/spotInstanceRequest:SpotInstanceRequest",
+        ),
+        check=_no_servers,
     ),
     ResourceRule(
         id="vpc-no-default",

@@ -44,7 +44,7 @@ def test_long_project_and_stack_names_stay_in_every_services_limits() -> None:
 
 
 def test_most_of_the_program_can_be_compared_with_the_api() -> None:
-    """A type that the tables do not know is judged by the schema of the SDK alone: account settings, single switches."""
+    """A type that the tables do not know is judged by the schema of the SDK alone: switches of an account, mostly."""
     used = [r.token for r in platform.recorded_program("prod").resources if r.token.startswith("aws:")]
     known = [token for token in used if token in api_limits.OPERATIONS or token in api_limits.NAMES]
     assert len(known) > 0.8 * len(used)

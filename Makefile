@@ -61,6 +61,10 @@ preview-%: setup-preview ## preview-dev, preview-staging, preview-prod: the same
 compliance: setup-preview ## write docs/COMPLIANCE.md, the control matrix, from the policy pack and the program
 	@PYTHONPATH=policy $(PYTHON) -m tools.compliance
 
+.PHONY: preview-bootstrap
+preview-bootstrap: setup-preview ## preview the bootstrap of an account: make preview-bootstrap STACK=prod
+	@$(PYTHON) -m local preview $(STACK) --bootstrap
+
 .PHONY: setup-preview
 setup-preview:
 	@$(SETUP) project layers cli --layer-runtimes python3.11,python3.12

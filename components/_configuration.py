@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from components._configuration_base import Email, Group, NonEmpty, Origin, Principal, Schedule, refusal
+from components._configuration_base import Email, Group, NonEmpty, Origin, PolicyName, Principal, Schedule, refusal
 from components._configuration_models import ContainerSettings, RegistrySettings, TrainingSettings
 from components._configuration_receiver import ReceiverSettings
 from components._tags import RESERVED
@@ -281,6 +281,9 @@ class SecuritySettings(Group):
     config_service_role: bool = True
     account_defaults: bool = True
     break_glass_people: tuple[Principal, ...] = ()
+    permissions_boundary: PolicyName | None = None
+    """Managed policy that bounds every role, made by the bootstrap so that the deploy role cannot change it; absent:
+    the stack makes its own."""
 
 
 class TagSettings(Group):

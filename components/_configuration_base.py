@@ -50,6 +50,7 @@ _IMAGE = rf"({_DIGEST}|[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+@{_DIGEST})"
 NonEmpty = Annotated[str, Field(min_length=1, max_length=256)]
 Email = Annotated[str, WrittenAs(r"[^@\s]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "be an e-mail address")]
 Principal = Annotated[str, WrittenAs(_PRINCIPAL, "be the name of a role of this account or the ARN of a principal")]
+PolicyName = Annotated[str, WrittenAs(r"[A-Za-z0-9+=,.@_-]{1,128}", "be the name of a managed policy of this account")]
 Origin = Annotated[str, WrittenAs(_HOST, "be an https origin such as https://viewer.example.org, no path, no star")]
 Schedule = Annotated[
     str,

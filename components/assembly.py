@@ -130,7 +130,9 @@ def context_of(settings: Settings) -> Context:
 
 def foundation(settings: Settings, bare: Context) -> Foundation:
     """Boundary, keys, network, stores and layers, in this order."""
-    boundary = WorkloadBoundary("boundary", WorkloadBoundaryArgs(context=bare))
+    boundary = WorkloadBoundary(
+        "boundary", WorkloadBoundaryArgs(context=bare, existing=settings.security.permissions_boundary)
+    )
     context = replace(bare, boundary_arn=boundary.boundary_arn)
     keys = DataKeys("keys", DataKeysArgs(context=context, secret_recovery_days=settings.storage.secret_recovery_days))
     network = SecureVPC("network", _network_args(settings, context, keys))

@@ -17,9 +17,15 @@ _MAXIMUM_POLICY_CHARACTERS = 6144
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadBoundaryArgs:
-    """What the boundary needs: the stack's names; its own `boundary_arn` is None."""
+    """What the boundary needs: the stack's names; its own `boundary_arn` is None.
+
+    Attributes:
+        existing: name of the policy where the account's bootstrap made it: what bounds the deploy role's work must be
+            out of the deploy role's reach. None makes it here.
+    """
 
     context: Context
+    existing: str | None = None
 
 
 def boundary_document(context: Context) -> str:
@@ -112,7 +118,8 @@ def _verbs(service: str, *verbs: str) -> list[str]:
 class WorkloadBoundary(PlatformComponent):
     """The managed policy that every role of the stack has as its permissions boundary.
 
-    Creates `{name}`. Make it first, then hand its ARN to every other component through `Context.boundary_arn`.
+    Creates `{name}` unless the bootstrap made the policy. Make it first, then hand its ARN to every
+    other component through `Context.boundary_arn`.
     """
 
     boundary_arn: pulumi.Output[str]
@@ -120,6 +127,11 @@ class WorkloadBoundary(PlatformComponent):
     def __init__(self, name: str, args: WorkloadBoundaryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Builds the boundary."""
         super().__init__("imaging:boundary:WorkloadBoundary", name, opts)
+        if args.existing is not None:
+            arn = args.context.naming.arn("iam", f"policy/{args.existing}", regional=False)
+            self.boundary_arn = pulumi.Output.from_input(arn)
+            self.register_outputs({"boundary_arn": self.boundary_arn})
+            return
         policy = aws.iam.Policy(
             name,
             name=args.context.naming.name("boundary", limit=128),

@@ -12,6 +12,7 @@ import typer
 
 from local.aws_process import DEFAULT_PORT, AwsProcessError
 from local.console import GaveUpError, Ticker, console
+from local.engine.paths import ROOT
 from local.engine.pulumi_cli import EngineError
 from local.pulumi_run import PulumiError
 from local.stack import Follow, LocalStack, preview_offline
@@ -69,10 +70,14 @@ def outputs() -> None:
 def preview(
     stack: Annotated[str, typer.Argument(help="local, dev, staging or prod")],
     diff: Annotated[bool, typer.Option(help="Show each property.")] = False,
+    bootstrap: Annotated[bool, typer.Option(help="The account's bootstrap instead of the platform.")] = False,
 ) -> None:
     """Preview any stack offline: the real engine and the policy pack, no AWS and no credentials."""
     code, _ = preview_offline(
-        stack, lambda run: console.print(run.lines[-1], markup=False), arguments=["--diff"] if diff else []
+        stack,
+        lambda run: console.print(run.lines[-1], markup=False),
+        arguments=["--diff"] if diff else [],
+        source=ROOT / "bootstrap" if bootstrap else ROOT,
     )
     raise typer.Exit(1 if code else 0)
 

@@ -113,14 +113,16 @@ def preview_offline(
     arguments: list[str] | None = None,
     program: Path | None = None,
     folder: Path | None = None,
+    source: Path = ROOT,
 ) -> tuple[int, PulumiRun]:
     """`pulumi preview` of any stack with the stand-in plugins: no network, no credentials, policies enforced.
 
-    `program` is another folder with a `__main__.py` (mutants in tests), `folder` where the engine keeps its state.
+    `program` is another folder with a `__main__.py` (mutants in tests), `folder` where the engine keeps its state,
+    `source` the folder of another project (the bootstrap).
     """
-    folder = folder or CACHE / "offline"
+    folder = folder or CACHE / "offline" / source.name
     env = environment(state_dir=folder / "state", offline=True)
-    project = write_project(folder / "project", program=program)
+    project = write_project(folder / "project", source=source, program=program)
     run_pulumi(["stack", "select", "--create", stack], env=env, cwd=project)
     command = ["preview", "--stack", stack, "--policy-pack", str(POLICY_PACK), *(arguments or [])]
     return run_pulumi(command, env=env, cwd=project, follow=follow, check=False)

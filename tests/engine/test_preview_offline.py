@@ -28,6 +28,17 @@ def test_every_stack_previews_without_a_mandatory_violation(stack: str, tmp_path
         assert not stale, "docs/COMPLIANCE.md is not what the pack and the program say: run `make compliance`"
 
 
+@pytest.mark.parametrize("account", ["dev", "prod"])
+def test_the_bootstrap_of_an_account_previews_without_a_mandatory_violation(account: str, tmp_path: Path) -> None:
+    code, run = preview_offline(account, folder=tmp_path, source=ROOT / "bootstrap")
+    assert code == 0, run.text[-3000:]
+    assert "[mandatory]" not in run.text
+    assert "can't run policy" not in run.text
+    for kind in ("aws:s3:Bucket ", "aws:iam:OpenIdConnectProvider ", "bootstrap:roles:EnvironmentRoles "):
+        assert kind in run.text
+    assert run.planned > 50
+
+
 @pytest.mark.parametrize(
     ("mutant", "rules"),
     [

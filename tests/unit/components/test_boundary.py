@@ -75,6 +75,13 @@ def test_a_boundary_that_iam_would_refuse_for_its_length_is_refused_here(context
         boundary_document(long)
 
 
+def test_the_bootstraps_boundary_is_taken_by_name(record: Any, context: Context, preview: bool) -> None:
+    args = WorkloadBoundaryArgs(context=context, existing="given")
+    recording = record(lambda: {"arn": WorkloadBoundary("boundary", args).boundary_arn}, preview=preview)
+    assert not recording.of("aws:iam/policy:Policy")
+    assert recording.values["arn"] == "arn:aws:iam::111122223333:policy/given", "known in the first preview"
+
+
 def test_the_boundary_is_readable_before_anything_exists(record: Any, context: Context, preview: bool) -> None:
     recording = record(
         lambda: {"arn": WorkloadBoundary("boundary", WorkloadBoundaryArgs(context=context)).boundary_arn},

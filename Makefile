@@ -95,6 +95,10 @@ lint: ## formatting, lint, types and the import rules
 	@.venv/bin/pyright
 	@PYTHONPATH=lambdas:lambdas/shared/src:policy .venv/bin/lint-imports
 
+.PHONY: schemas
+schemas: ## write the schemas of the stack files and docs/CONFIGURATION.md from the models that check them
+	@$(PYTHON) -m tools.configuration write
+
 .PHONY: lock
 lock: ## compile the lock files again: hashes, no index addresses
 	@cd requirements && for name in dev aws lambda train $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done

@@ -8,7 +8,16 @@ from typing import Any
 from bootstrap.scope import Scope, do
 
 _SERVICES = (
-    *("access-analyzer", "apigateway", "cloudformation", "cloudtrail", "cloudwatch", "cognito-idp", "config"),
+    *(
+        "access-analyzer",
+        "apigateway",
+        "application-autoscaling",
+        "cloudformation",
+        "cloudtrail",
+        "cloudwatch",
+        "cognito-idp",
+        "config",
+    ),
     *("dynamodb", "ec2", "ecr", "ecs", "elasticloadbalancing", "events", "guardduty", "iam", "kms", "lambda", "logs"),
     *("medical-imaging", "s3", "sagemaker", "secretsmanager", "sns", "sqs", "states", "wafv2", "xray"),
 )

@@ -188,6 +188,20 @@ def services(scope: Scope) -> list[Statement]:
             ["*"],
             {"StringEquals": {"aws:RequestedRegion": scope.region}},
         ),
+        grant(  # a target's own ARN is a number
+            "Scaling",
+            [
+                *do("application-autoscaling", "DeleteScalingPolicy", "DeregisterScalableTarget", "PutScalingPolicy"),
+                *do("application-autoscaling", "ListTagsForResource", "RegisterScalableTarget", "TagResource"),
+                *do("application-autoscaling", "UntagResource"),
+            ],
+            [scope.arn("application-autoscaling", "scalable-target/*")],
+        ),
+        grant(
+            "ReadScaling",
+            do("application-autoscaling", "DescribeScalableTargets", "DescribeScalingPolicies"),
+            ["*"],
+        ),
         grant(
             "RestApis",
             do("apigateway", "DELETE", "GET", "PATCH", "POST", "PUT"),

@@ -23,9 +23,13 @@ class GitHubSettings(Group):
     """
 
     owner: GitHubName
+    """Person or organization."""
     owner_id: int = Field(ge=1)
+    """GitHub's number of the owner; a recycled name has another one."""
     repository: GitHubName
+    """Name without the owner."""
     repository_id: int = Field(ge=1)
+    """GitHub's number of the repository."""
     subjects: Literal["ids", "names", "both"] = "ids"
     """Which form of the subject is let in; `both` only while a repository changes over."""
 
@@ -64,13 +68,16 @@ class TagSettings(Group):
     """Who answers and who pays."""
 
     owner: str = Field(min_length=1, max_length=256)
+    """The team that answers for the account's bootstrap."""
     cost_center: str = Field(min_length=1, max_length=256)
+    """Who pays."""
 
 
 class Settings(Group):
     """All that an account decides."""
 
     environments: tuple[Environment, ...] = Field(min_length=1)
+    """Stacks of the platform in this account."""
     github: GitHubSettings
     state: StateSettings = StateSettings()
     preview: PreviewSettings = PreviewSettings()

@@ -271,16 +271,23 @@ class SecuritySettings(Group):
     """What guards the stack; what an account's own baseline owns (trail, detection, record, defaults) is false here.
 
     `configServiceRole` is false where the account has AWS Config's service-linked role already (one an account).
-    `breakGlassPeople` are IAM users who may take the emergency role; nobody means there is no such role.
+    `breakGlassPeople` are names of IAM users.
     """
 
     trail: bool = True
+    """A CloudTrail trail of its own."""
     trail_insights: tuple[Literal["ApiCallRateInsight", "ApiErrorRateInsight"], ...] = ()
+    """Unusual rates that the trail reports."""
     detection: bool = True
+    """A GuardDuty detector of its own."""
     config_recorder: bool = True
+    """An AWS Config recorder with its rules."""
     config_service_role: bool = True
+    """Makes AWS Config's service-linked role."""
     account_defaults: bool = True
+    """Password policy, public access block and disk encryption of the account."""
     break_glass_people: tuple[Principal, ...] = ()
+    """Who may take the emergency role; nobody: there is none."""
     permissions_boundary: PolicyName | None = None
     """Managed policy that bounds every role, made by the bootstrap so that the deploy role cannot change it; absent:
     the stack makes its own."""

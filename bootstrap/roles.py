@@ -108,7 +108,7 @@ class EnvironmentRoles(PlatformComponent):
 
     def __init__(self, name: str, args: EnvironmentRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Builds the roles."""
-        super().__init__("bootstrap:roles:EnvironmentRoles", name, opts)
+        super().__init__("imaging:bootstrap:EnvironmentRoles", name, opts)
         self._args, self._name = args, name
         workload = self._build_policy(
             "workload-boundary", "boundary", boundary_document(args.stack_context), "boundary"

@@ -56,7 +56,7 @@ class StateStore(PlatformComponent):
 
     def __init__(self, name: str, args: StateStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Builds the store."""
-        super().__init__("bootstrap:state:StateStore", name, opts)
+        super().__init__("imaging:bootstrap:StateStore", name, opts)
         self._args = args
         self.key_arn = self._build_key(f"{name}-key", "state of the stacks", f"alias/{args.project}-state")
         logs = self._build_bucket(f"{name}-logs", "state-logs", None)

@@ -141,7 +141,8 @@ def sample_dicom(patients: int = 48, slices: int = 3, seed: int = 7) -> None:
 def main() -> int:
     os.chdir(Path(__file__).resolve().parents[1])
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # click answers the code of typer.Exit instead of raising it
+        return code if isinstance(code, int) else 0
     except typer.Exit as ended:
         return ended.exit_code
     except (GaveUpError, AwsProcessError, EngineError, PulumiError) as error:
@@ -151,7 +152,6 @@ def main() -> int:
     except (typer.Abort, KeyboardInterrupt):
         console.print("\nstopped by hand; what runs goes on: `make down` removes it")
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_the_bootstrap_of_an_account_previews_without_a_mandatory_violation(acco
     assert code == 0, run.text[-3000:]
     assert "[mandatory]" not in run.text
     assert "can't run policy" not in run.text
-    for kind in ("aws:s3:Bucket ", "aws:iam:OpenIdConnectProvider ", "bootstrap:roles:EnvironmentRoles "):
+    for kind in ("aws:s3:Bucket ", "aws:iam:OpenIdConnectProvider ", "imaging:bootstrap:EnvironmentRoles "):
         assert kind in run.text
     assert run.planned > 50
 

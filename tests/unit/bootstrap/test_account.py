@@ -259,7 +259,6 @@ def test_the_boundary_of_workloads_is_the_platforms_own(prod: Any) -> None:
 def test_the_state_is_versioned_encrypted_logged_and_stays(prod: Any) -> None:
     buckets = {one.name: one for one in prod.of("aws:s3/bucket:Bucket")}
     assert buckets["state-bucket"].protect
-    assert buckets["state-bucket"].inputs["objectLockEnabled"] is True
     assert len(prod.of("aws:s3/bucketVersioning:BucketVersioning")) == 2
     policy = prod.policy("aws:s3/bucketPolicy:BucketPolicy", "state-bucket-policy")
     assert {"DenyPlainTransport", "DenyOldTls", "DenyForeignKeys"} <= set(policy)
@@ -268,7 +267,11 @@ def test_the_state_is_versioned_encrypted_logged_and_stays(prod: Any) -> None:
         assert (key.inputs["enableKeyRotation"], key.protect) == (True, True)
 
 
-def test_without_a_lock_in_the_data_there_is_none(account: Callable[..., Any]) -> None:
+def test_the_lock_of_the_state_is_a_matter_of_data(account: Callable[..., Any]) -> None:
+    locked = account("prod", state={"objectLockDays": 30})
+    assert locked.one("aws:s3/bucket:Bucket", "state-bucket").inputs["objectLockEnabled"] is True
+    retention = locked.one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration").inputs["rule"]
+    assert retention == {"defaultRetention": {"mode": "GOVERNANCE", "days": 30}}
     recording = account("dev")
     assert not recording.of("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
     assert recording.one("aws:s3/bucket:Bucket", "state-bucket").inputs["objectLockEnabled"] is False

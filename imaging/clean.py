@@ -58,7 +58,8 @@ class _Plan(NamedTuple):
 
 
 _PLANS: Final[dict[frozenset[Option], dict[tuple[int, str], _Plan]]] = {}
-"""Plans by options, tag and VR: bounded by the attributes of PS3.6 and the VRs, since others are not stored."""
+"""Plans by options, tag and VR: those of PS3.6, and of others a bounded number."""
+_MOST_PLANS: Final = 20_000
 
 
 @dataclass
@@ -110,6 +111,9 @@ class Cleaner:
                     counts[plan.label] += 1
                     cleaned.append(element)
                     continue
+                if plan.action is Action.REMOVE and not plan.touched and not private:
+                    counts[plan.label] += 1
+                    continue
             kept = self._element(element, plan or self._plan(element), private, media)
             if kept is not None:
                 cleaned.append(kept)
@@ -119,7 +123,7 @@ class Cleaner:
 
     def _planned(self, element: Element) -> "_Plan":
         plan = self._plan(element)
-        if not plan.depends_on_value and vr_of(element.tag):
+        if not plan.depends_on_value and (vr_of(element.tag) or len(self._plans) < _MOST_PLANS):
             self._plans[element.tag, element.vr] = plan
         return plan
 

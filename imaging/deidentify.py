@@ -20,7 +20,7 @@ from imaging.parse import PREAMBLE_BYTES, ParsedImage, read
 from imaging.pixel_risk import pixel_risk, refuse_uncleanable
 from imaging.pixels import CleanPixels, cleaned_pixels
 from imaging.profile import EDITION, Option
-from imaging.pseudonym import Pseudonymizer, PseudonymKeys, subject
+from imaging.pseudonym import Pseudonymizer, PseudonymKeys, pseudonymizer, subject
 from imaging.residual import harvest, refuse_residue
 from imaging.statement import file_meta, with_statement
 from imaging.structure import Bytes, Element, Encoder
@@ -124,16 +124,16 @@ def deidentify(data: bytes, key: bytes, options: Options = DEFAULT_OPTIONS) -> D
 
 def clean(data: bytes | memoryview, key: bytes, options: Options = DEFAULT_OPTIONS) -> CleanedObject:
     """`deidentify` without a copy of the pixels, for callers that write to a file."""
-    pseudonymizer = Pseudonymizer(key)
+    pseudonyms = pseudonymizer(key)
     parsed = read(data, options.limits)
     metadata = check_for_cleaning(parsed, options.limits)
     refuse_uncleanable(metadata)
-    keys = _keys(pseudonymizer, metadata)
+    keys = _keys(pseudonyms, metadata)
     identifiers, in_kept_values = harvest(parsed.elements, options.chosen)
     pixels, applied = _pixels(parsed, metadata, options)
-    days = pseudonymizer.date_shift_days(subject(metadata.patient.patient_id, metadata.study.study_uid))
+    days = pseudonyms.date_shift_days(subject(metadata.patient.patient_id, metadata.study.study_uid))
     shift = timedelta(days=days)
-    cleaner = Cleaner(pseudonymizer, keys.patient, shift, options.chosen, in_kept_values, little=parsed.little)
+    cleaner = Cleaner(pseudonyms, keys.patient, shift, options.chosen, in_kept_values, little=parsed.little)
     elements = [element for element in cleaner.data_set(parsed.elements) if element.tag != PIXEL_DATA]
     statement = with_statement(elements, applied, keys.patient, text_was_masked=Option.PIXELS in applied)
     image_uid = metadata.image.image_uid
@@ -205,11 +205,11 @@ def _pixel_element(parsed: ParsedImage, pixels: CleanPixels | None) -> tuple[byt
 
 def keys_of(metadata: ImageMetadata, key: bytes) -> PseudonymKeys:
     """The pseudonyms of a valid object without cleaning it."""
-    return _keys(Pseudonymizer(key), metadata)
+    return _keys(pseudonymizer(key), metadata)
 
 
-def _keys(pseudonymizer: Pseudonymizer, metadata: ImageMetadata) -> PseudonymKeys:
-    return pseudonymizer.keys(
+def _keys(pseudonyms: Pseudonymizer, metadata: ImageMetadata) -> PseudonymKeys:
+    return pseudonyms.keys(
         patient_id=metadata.patient.patient_id,
         study_uid=metadata.study.study_uid,
         series_uid=metadata.series.series_uid,

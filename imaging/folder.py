@@ -16,7 +16,8 @@ from imaging.deidentify import CleanedObject, Options, clean
 from imaging.errors import ImageRejected, ReasonCode
 
 _CHUNK: Final = 16
-_MAPPED_FROM: Final = 16 * 1024 * 1024
+_MAPPED_FROM: Final = 128 * 1024
+_FETCHED_UP_TO: Final = 64 * 1024 * 1024
 _PIECE: Final = 64 * 1024 * 1024
 
 
@@ -110,6 +111,7 @@ def _results(tasks: list[_Task], workers: int) -> Iterator[_Done]:
 
 
 def _placed(done: _Done, target: Path, taken: set[str]) -> FileRecord:
+    """The record of one file after its move; `taken` remembers names of files and folders that exist."""
     if done.temporary is None:
         return FileRecord(source=done.relative, output=None, rejected=done.rejected, report=done.report)
     name, number = f"{done.name}.dcm", 1
@@ -118,7 +120,9 @@ def _placed(done: _Done, target: Path, taken: set[str]) -> FileRecord:
         name = f"{done.name}-{number}.dcm"
     taken.add(name)
     place = target / name
-    place.parent.mkdir(parents=True, exist_ok=True)
+    if done.name.rpartition("/")[0] not in taken:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        taken.add(done.name.rpartition("/")[0])
     done.temporary.replace(place)
     return FileRecord(source=done.relative, output=name, rejected=None, report=done.report)
 
@@ -160,7 +164,8 @@ def _bytes_of(path: Path, size: int) -> bytes | memoryview:
         if size <= _MAPPED_FROM:
             return file.read()
         # never closed by hand: views of it may outlive an exception; it goes with the last of them
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        flags = mmap.MAP_SHARED | (getattr(mmap, "MAP_POPULATE", 0) if size <= _FETCHED_UP_TO else 0)
+        return memoryview(mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ))
 
 
 def _write(path: Path, cleaned: CleanedObject) -> None:

@@ -129,7 +129,7 @@ def _high_bytes_fit(value: Bytes, size: int, stored: int, signed: bool, little: 
     if signed and stored == 8:
         return False  # the sign is in the low byte
     for start in range(0, size, _CHUNK):
-        chunk = bytes(value[start : min(start + _CHUNK, size)])
+        chunk = bytes(value[start : min(start + _CHUNK, size)])  # bytes are sliced by steps far faster than views
         if chunk[1 if little else 0 :: 2].translate(None, allowed):
             return False
     return True

@@ -6,14 +6,16 @@ whoever holds it can recompute pseudonyms from identifiers, nobody can go back.
 
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 Domain = Literal["patient", "study", "series", "image"]
 MINIMUM_KEY_BYTES: Final = 32
 KEY_CHARACTERS: Final = 32
+_REMEMBERED: Final = 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PseudonymKeys:
     """Pseudonyms of one image and of what it belongs to, 32 hex digits each."""
 
@@ -63,6 +65,7 @@ class Pseudonymizer:
     def __init__(self, key: bytes) -> None:
         _check_key(key)
         self._key = key
+        self.uid = lru_cache(maxsize=_REMEMBERED)(self._uid)  # a study's references repeat in each of its images
 
     def __repr__(self) -> str:
         return "Pseudonymizer(key hidden)"
@@ -78,7 +81,7 @@ class Pseudonymizer:
         """Twelve upper-case hex digits for a name that other attributes refer to, fit for VR CS."""
         return self._digest(f"label:{value.strip()}").hex()[:12].upper()
 
-    def uid(self, uid: str) -> str:
+    def _uid(self, uid: str) -> str:
         """Replacement UID: 128 bits of the HMAC as a UUID-derived UID (PS3.5 B.2)."""
         return f"2.25.{int.from_bytes(self._digest(f'uid:{uid.strip()}')[:16], 'big')}"
 
@@ -98,6 +101,12 @@ class Pseudonymizer:
             series=self.pseudonym("series", series_uid),
             image=self.pseudonym("image", image_uid),
         )
+
+
+@lru_cache(maxsize=4)
+def pseudonymizer(key: bytes) -> Pseudonymizer:
+    """The pseudonymizer of a key, the same one for all objects of a process."""
+    return Pseudonymizer(key)
 
 
 def subject(patient_id: str, study_uid: str) -> str:

@@ -58,6 +58,7 @@ class _Header(NamedTuple):
 
 
 _VR_OF_BYTES: Final = {vr.encode(): vr for vr in ALL_VRS}
+_SHORT_VRS: Final = {vr.encode(): vr for vr in ALL_VRS - LONG_VRS}
 
 
 def _malformed(tag: int, sentence: str) -> ImageRejected:
@@ -89,10 +90,23 @@ class Walker:
         while position < end:
             if elements and self._is_trailer(position, elements[-1].tag):
                 break
-            element, position = self._element(position, end, implicit, 0)
+            element, position = self._plain(position, end, implicit) or self._element(position, end, implicit, 0)
             elements.append(element)
         self.end = position
         return elements
+
+    def _plain(self, position: int, end: int, implicit: bool) -> tuple[Element, int] | None:
+        """An element with a short length in Explicit VR, which most are; None for any other, valid or not."""
+        if implicit or end - position < 8:
+            return None
+        group, number, code, length = self._short.unpack_from(self._data, position)
+        vr = _SHORT_VRS.get(code)
+        stop = position + 8 + length
+        if vr is None or stop > end or self._count >= self._limits.max_elements or group == 0xFFFE:
+            return None
+        self._count += 1
+        raw = self._data[position:stop]
+        return Element(group << 16 | number, vr, raw[8:], None, False, 0, raw), stop
 
     def _is_trailer(self, position: int, previous: int) -> bool:
         """Bytes that are no element of this data set: after the pixels anything odd, before them a second object."""

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Final
 
 DUMMY: Final = {
@@ -48,6 +49,7 @@ def is_time(value: bytes) -> bool:
     return _TIME.fullmatch(value) is not None
 
 
+@lru_cache(maxsize=1024)
 def shifted(value: bytes, vr: str, shift: timedelta) -> bytes:
     """The date part of one DA or DT moved back at the precision it came in; what is no date becomes a dummy."""
     text = value.strip(b" \0")

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from imaging import decode
+from imaging import decode, text_detection
 from imaging.clean import Cleaner
 from imaging.dictionary import DEFLATED, EXPLICIT_LITTLE, PIXEL_DATA, TransferSyntax
+from imaging.errors import ImageRejected, ReasonCode
 from imaging.limits import DEFAULT_LIMITS, Limits
 from imaging.metadata import ImageMetadata
 from imaging.parse import PREAMBLE_BYTES, ParsedImage, read
@@ -130,11 +131,14 @@ def clean(data: bytes | memoryview, key: bytes, options: Options = DEFAULT_OPTIO
     refuse_uncleanable(metadata)
     keys = _keys(pseudonyms, metadata)
     identifiers, in_kept_values = harvest(parsed.elements, options.chosen)
-    pixels, applied = _pixels(parsed, metadata, options)
+    work = _pixels(parsed, metadata, options)
+    pixels, applied = work.pixels, work.applied
     days = pseudonyms.date_shift_days(subject(metadata.patient.patient_id, metadata.study.study_uid))
     shift = timedelta(days=days)
     cleaner = Cleaner(pseudonyms, keys.patient, shift, options.chosen, in_kept_values, little=parsed.little)
     elements = [element for element in cleaner.data_set(parsed.elements) if element.tag != PIXEL_DATA]
+    rewritten = {element.tag for element in work.changed}
+    elements = [element for element in elements if element.tag not in rewritten] + list(work.changed)
     statement = with_statement(elements, applied, keys.patient, text_was_masked=Option.PIXELS in applied)
     image_uid = metadata.image.image_uid
     replaced = image_uid if Option.UIDS in options.chosen else cleaner.uid(image_uid.encode()).decode()
@@ -144,7 +148,7 @@ def clean(data: bytes | memoryview, key: bytes, options: Options = DEFAULT_OPTIO
         return bytes(PREAMBLE_BYTES) + b"DICM" + file_meta(metadata.image.sop_class, replaced, syntax)
 
     deflated = parsed.transfer_syntax == DEFLATED
-    searched = meta(EXPLICIT_LITTLE if deflated else parsed.transfer_syntax) + header
+    searched = meta(EXPLICIT_LITTLE if deflated else work.syntax) + header
     value = pixels.value if pixels else b""
     refuse_residue(identifiers, searched, value, options.limits, pixels_clean=pixels is None or pixels.spells_nothing)
     before, after = _pixel_element(parsed, pixels)
@@ -155,6 +159,8 @@ def clean(data: bytes | memoryview, key: bytes, options: Options = DEFAULT_OPTIO
         pieces = (meta(DEFLATED) + body + bytes(len(body) % 2), b"", b"")
     for what, count in (pixels.removed if pixels else {}).items():
         cleaner.counts[f"pixel data, {what}: remove"] += count
+    if work.regions:
+        cleaner.counts["text in pixels: blank"] += work.regions
     if parsed.trailing_bytes:
         cleaner.counts["bytes after the data set: remove"] += parsed.trailing_bytes
     return CleanedObject(
@@ -182,15 +188,35 @@ def _digest(pieces: tuple[bytes, Bytes, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _pixels(
-    parsed: ParsedImage, metadata: ImageMetadata, options: Options
-) -> tuple[CleanPixels | None, frozenset[Option]]:
-    """The cleaned pixel value and the options that were really applied to this object."""
-    applied = options.chosen - {Option.PIXELS}
+@dataclass(frozen=True)
+class _PixelWork:
+    """What became of the pixels: their value, the options that were applied, and what the header must now say."""
+
+    pixels: CleanPixels | None
+    applied: frozenset[Option]
+    syntax: TransferSyntax
+    changed: tuple[Element, ...] = ()
+    regions: int = 0
+
+
+def _pixels(parsed: ParsedImage, metadata: ImageMetadata, options: Options) -> _PixelWork:
+    """Clean what surrounds the samples, and the samples themselves where the option asks for it."""
+    without = options.chosen - {Option.PIXELS}
+    wanted = Option.PIXELS in options.chosen
     risk = None if options.pixels_known_clean else pixel_risk(parsed, metadata)
-    if risk is not None:
+    if risk is not None and not wanted:
         raise risk
-    return cleaned_pixels(parsed, metadata.image, decode.has_hidden_bits if decode.available() else None), applied
+    pixels = cleaned_pixels(parsed, metadata.image, decode.has_hidden_bits if decode.available() else None)
+    if pixels is None or not wanted:
+        return _PixelWork(pixels, without, parsed.transfer_syntax)
+    if not text_detection.available():
+        sentence = "the engines that find text in pixels are not installed here (requirements/pixels.in)"
+        raise ImageRejected(ReasonCode.PIXEL_RISK, "PixelData", "PS3.15 E.3.1", sentence)
+    from imaging.masking import mask_text
+
+    masked = mask_text(parsed, metadata.image, pixels, text_detection)
+    syntax = EXPLICIT_LITTLE if masked.native else parsed.transfer_syntax
+    return _PixelWork(masked.pixels, options.chosen, syntax, masked.changed, masked.regions)
 
 
 def _pixel_element(parsed: ParsedImage, pixels: CleanPixels | None) -> tuple[bytes, bytes]:

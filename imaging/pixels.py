@@ -193,6 +193,11 @@ def _true_offsets(table: bytes, frames: list[list[bytes]]) -> bool:
     return True
 
 
+def frames_of(value: bytes, *, is_rle: bool) -> list[list[bytes]]:
+    """The frames of an encapsulated value, each as its fragments."""
+    return _frames(split_fragments(value)[1:], is_rle=is_rle)
+
+
 def _frames(fragments: list[bytes], *, is_rle: bool) -> list[list[bytes]]:
     """Fragments by frame: RLE has one each (PS3.5 A.4.2), the others start with their own marker."""
     if is_rle:

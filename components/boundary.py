@@ -57,7 +57,7 @@ def boundary_document(context: Context) -> str:
                 *_verbs(
                     "dynamodb", "BatchGet*", "BatchWrite*", "ConditionCheck*", "DeleteItem", "Describe*", "GetItem"
                 ),
-                *_verbs("dynamodb", "PutItem", "Query", "Scan", "TransactWrite*", "UpdateItem"),
+                *_verbs("dynamodb", "PutItem", "Query", "Scan", "UpdateItem"),
                 *_verbs("kms", "CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey*", "ReEncrypt*"),
                 *_verbs("medical-imaging", "Get*", "List*", "SearchImageSets", "StartDICOMImportJob"),
                 *_verbs("sagemaker", "Add*", "Create*", "Delete*", "Describe*", "Invoke*", "List*", "Retry*", "Search"),

@@ -166,7 +166,7 @@ def _task(
             {
                 "ErrorEquals": [THROTTLED],
                 "IntervalSeconds": 1,
-                "BackoffRate": 2,
+                "BackoffRate": 2.0,
                 "MaxAttempts": THROTTLE_ATTEMPTS,
                 "MaxDelaySeconds": 60,
                 "JitterStrategy": "FULL",
@@ -174,7 +174,7 @@ def _task(
             {
                 "ErrorEquals": list(TRANSIENT_ERRORS),
                 "IntervalSeconds": 2,
-                "BackoffRate": 2,
+                "BackoffRate": 2.0,
                 "MaxAttempts": MAX_ATTEMPTS,
             },
         ],

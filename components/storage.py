@@ -295,7 +295,7 @@ class PlatformBuckets(PlatformComponent):
                 lifecycle=Lifecycle(
                     intelligent_tiering_days=None, glacier_days=None, expiration_days=args.access_log_days
                 ),
-                perimeter=args.perimeter,
+                perimeter=inside,
                 force_destroy=args.force_destroy,
                 extra_statements=[
                     access_log_delivery(args.context),

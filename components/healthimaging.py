@@ -13,7 +13,7 @@ from components._base import Context, PlatformComponent
 from components._bucket_policy import IMPORT_ROLE
 from components._iam import Statement, service_role
 
-VALIDATED_PREFIX = "validated/"
+IMPORT_INPUT_PREFIX = "import-input/"
 IMPORT_OUTPUT_PREFIX = "import-output/"
 _DATASTORE_NAME_LIMIT = 256
 
@@ -26,7 +26,7 @@ class HealthImagingStoreArgs:
         imaging_key_arn: key of the data store.
         phi_key_arn: key of the ingestion bucket, which the import role reads and writes under.
         deletion_protection: makes the engine refuse to delete or replace the data store.
-        ingestion_bucket_name: the bucket that holds `validated/` and gets `import-output/`.
+        ingestion_bucket_name: the bucket that holds `import-input/` and gets `import-output/`.
     """
 
     context: Context
@@ -46,8 +46,8 @@ def datastore_property(properties: str, name: str) -> str:
 class HealthImagingStore(PlatformComponent):
     """Data store under its own key, and the role that import jobs run as.
 
-    pulumi-aws has no type for it: Cloud Control's `AWS::HealthImaging::Datastore` is used. The role reads `validated/`
-    and writes `import-output/`, nothing else: what is still unchecked or quarantined cannot be imported.
+    pulumi-aws has no type for it: Cloud Control's `AWS::HealthImaging::Datastore` is used. The role reads
+    `import-input/` and writes `import-output/`, nothing else: what is unchecked or quarantined cannot be imported.
 
     Attributes:
         streaming_endpoint: base of GetImageFrame; `dicomweb_endpoint`: base of the DICOMweb services (PS3.18).
@@ -107,12 +107,12 @@ class HealthImagingStore(PlatformComponent):
                     sid="ListImportFolders",
                     actions=["s3:ListBucket"],
                     resources=[bucket_arn],
-                    conditions={"StringLike": {"s3:prefix": [f"{VALIDATED_PREFIX}*", f"{IMPORT_OUTPUT_PREFIX}*"]}},
+                    conditions={"StringLike": {"s3:prefix": [f"{IMPORT_INPUT_PREFIX}*", f"{IMPORT_OUTPUT_PREFIX}*"]}},
                 ),
                 Statement(
-                    sid="ReadValidatedStudies",
+                    sid="ReadStagedImages",
                     actions=["s3:GetObject"],
-                    resources=[pulumi.Output.concat(bucket_arn, f"/{VALIDATED_PREFIX}*")],
+                    resources=[pulumi.Output.concat(bucket_arn, f"/{IMPORT_INPUT_PREFIX}*")],
                 ),
                 Statement(
                     sid="WriteImportResults",
@@ -127,7 +127,7 @@ class HealthImagingStore(PlatformComponent):
                 ),
             ],
             tags=args.context.tags_for("healthimaging", "phi"),
-            description="HealthImaging import jobs: validated studies in, job results out",
+            description="HealthImaging import jobs: staged images in, job results out",
             opts=self.child(),
         )
         # whoever starts a job must find the rights in place, not only the role

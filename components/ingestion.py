@@ -1,4 +1,4 @@
-"""The way in: uploaded object -> Step Functions -> validated, de-identified, queued -> HealthImaging import."""
+"""The way in: upload -> queue -> Step Functions -> validated, de-identified, queued -> HealthImaging import."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pulumi_aws as aws
 
 from components import event_patterns, ingestion_function
 from components._base import PlatformComponent
-from components._iam import Statement, service_role
 from components._queues import Redrive, Senders, encrypted_queue
 from components._rules import Rule, Transformer, event_rule, event_target, function_target, rule_arn
 from components._workload import Workload, platform_function
@@ -22,7 +21,20 @@ UPLOADED_RULE: Final = "dicom-uploaded"
 FINISHED_RULE: Final = "import-finished"
 
 MAX_RECEIVES: Final = 5
-BATCH_SIZE: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How many messages one invocation takes and for how many seconds Lambda waits for so many."""
+
+    size: int
+    window_seconds: int
+
+
+UPLOADS: Final = Batching(size=100, window_seconds=1)
+"""One execution for up to a hundred uploads of a burst; a single file waits a second at most."""
+IMPORTS: Final = Batching(size=50, window_seconds=5)
+"""Studies that became quiet together go into one job; against the quiet time five seconds do not count."""
 VISIBILITY_FACTOR: Final = 6
 """AWS's advice: a message stays hidden for six times the function's timeout, so that tries never overlap.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
@@ -45,7 +57,7 @@ class IngestionWorkflowArgs:
 
 
 class IngestionWorkflow(PlatformComponent):
-    """State machine `ingestion`, its function, the import queue with dead letters, and the two rules that feed them.
+    """State machine `ingestion`, its function, its two queues with dead letters, and the rules that feed them.
 
     Guarantees: an upload event is delivered at least once or kept as a dead letter; the state machine ends every
     object in a recorded state; no header or pixel value is in its history, its logs or its messages.
@@ -65,8 +77,11 @@ class IngestionWorkflow(PlatformComponent):
         self._tags = self._context.tags_for("ingestion", "phi")
 
         dead_letters = self._build_dead_letters(name)
-        queue = self._build_import_queue(name, dead_letters)
-        function = self._build_function(name, queue)
+        imports = self._build_queue(f"{name}-import", ingestion_function.QUEUE_ROLE, IMPORTS, dead_letters)
+        uploads = self._build_queue(
+            f"{name}-upload", ingestion_function.UPLOAD_QUEUE_ROLE, UPLOADS, dead_letters, rule=UPLOADED_RULE
+        )
+        function = self._build_function(name, imports, uploads)
         machine = ingestion_machine(
             f"{name}-machine",
             workload=args.workload,
@@ -75,14 +90,14 @@ class IngestionWorkflow(PlatformComponent):
             tags=self._tags,
             parent=self,
         )
-        self._build_upload_rule(name, machine, dead_letters)
+        self._build_upload_rule(name, uploads, dead_letters)
         self._build_finished_rule(name, function, dead_letters)
 
         self.function_name = function.function_name
         self.function_arn = function.function_arn
         self.state_machine_arn = machine.arn
-        self.import_queue_url = queue.url
-        self.import_queue_arn = queue.arn
+        self.import_queue_url = imports.url
+        self.import_queue_arn = imports.arn
         self.dead_letters_arn = dead_letters.arn
         self.register_outputs(
             {
@@ -108,57 +123,56 @@ class IngestionWorkflow(PlatformComponent):
             opts=self.child(),
         )
 
-    def _build_import_queue(self, name: str, dead_letters: aws.sqs.Queue) -> aws.sqs.Queue:
+    def _build_queue(
+        self, logical_name: str, role: str, batching: Batching, dead_letters: aws.sqs.Queue, rule: str | None = None
+    ) -> aws.sqs.Queue:
+        senders = [
+            Senders(sid="FromTheRule", service="events.amazonaws.com", source_arns=[rule_arn(self._context, name)])
+            for name in (rule,)
+            if name
+        ]
         return encrypted_queue(
-            f"{name}-import",
+            logical_name,
             context=self._context,
-            role=ingestion_function.QUEUE_ROLE,
+            role=role,
             key_arn=self._args.workload.keys.events,
             tags=self._tags,
+            senders=senders,
             redrive=Redrive(dead_letters_arn=dead_letters.arn, max_receive_count=MAX_RECEIVES),
-            visibility_seconds=VISIBILITY_FACTOR * self._args.size.timeout_seconds,
+            visibility_seconds=VISIBILITY_FACTOR * self._args.size.timeout_seconds + batching.window_seconds,
             opts=self.child(),
         )
 
-    def _build_function(self, name: str, queue: aws.sqs.Queue) -> PlatformFunction:
+    def _build_function(self, name: str, imports: aws.sqs.Queue, uploads: aws.sqs.Queue) -> PlatformFunction:
         args = self._args
         function = platform_function(
             f"{name}-function",
             ingestion_function.plan(
-                args.workload, args.stores, limits=args.limits, size=args.size, queue_url=queue.url
+                args.workload,
+                args.stores,
+                limits=args.limits,
+                size=args.size,
+                import_queue_url=imports.url,
+                upload_queue_url=uploads.url,
+                state_machine_arn=machine_arn(self._context),
             ),
             args.workload,
             self.child(),
         )
-        aws.lambda_.EventSourceMapping(
-            f"{name}-import-source",
-            event_source_arn=queue.arn,
-            function_name=function.function_arn,
-            batch_size=BATCH_SIZE,
-            function_response_types=["ReportBatchItemFailures"],  # one bad study must not repeat the others
-            tags=self._tags,
-            opts=self.child(),
-        )
+        for source, queue, batching in (("import", imports, IMPORTS), ("upload", uploads, UPLOADS)):
+            aws.lambda_.EventSourceMapping(
+                f"{name}-{source}-source",
+                event_source_arn=queue.arn,
+                function_name=function.function_arn,
+                batch_size=batching.size,
+                maximum_batching_window_in_seconds=batching.window_seconds,
+                function_response_types=["ReportBatchItemFailures"],  # one bad message must not repeat the others
+                tags=self._tags,
+                opts=self.child(),
+            )
         return function
 
-    def _build_upload_rule(self, name: str, machine: aws.sfn.StateMachine, dead_letters: aws.sqs.Queue) -> None:
-        role = service_role(
-            f"{name}-start-role",
-            context=self._context,
-            role="ingestion-start",
-            services=["events.amazonaws.com"],
-            source_arn=rule_arn(self._context, UPLOADED_RULE),
-            statements=[
-                Statement(
-                    sid="StartIngestion",
-                    actions=["states:StartExecution"],
-                    resources=[machine_arn(self._context)],
-                ),
-            ],
-            tags=self._tags,
-            description="Starts the ingestion of an uploaded object",
-            opts=self.child(),
-        )
+    def _build_upload_rule(self, name: str, uploads: aws.sqs.Queue, dead_letters: aws.sqs.Queue) -> None:
         bucket = pulumi.Output.from_input(self._args.stores.training_data_bucket)
         rule = event_rule(
             f"{name}-{UPLOADED_RULE}",
@@ -175,11 +189,10 @@ class IngestionWorkflow(PlatformComponent):
             f"{name}-{UPLOADED_RULE}-target",
             rule=rule,
             bus=None,
-            arn=machine.arn,
-            role_arn=role.arn,
+            arn=uploads.arn,
             dead_letters_arn=dead_letters.arn,
             transformer=Transformer(paths=event_patterns.UPLOAD_PATHS, template=event_patterns.UPLOAD_TEMPLATE),
-            opts=self.child(depends_on=[role.policy]),
+            opts=self.child(),
         )
 
     def _build_finished_rule(self, name: str, function: PlatformFunction, dead_letters: aws.sqs.Queue) -> None:

@@ -15,6 +15,7 @@ from components.function import FunctionSize
 
 ROLE: Final = "image-ingestion"
 QUEUE_ROLE: Final = "import"
+UPLOAD_QUEUE_ROLE: Final = "upload"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +53,15 @@ def plan(
     *,
     limits: IngestionLimits,
     size: FunctionSize,
-    queue_url: pulumi.Input[str],
+    import_queue_url: pulumi.Input[str],
+    upload_queue_url: pulumi.Input[str],
+    state_machine_arn: str,
 ) -> FunctionPlan:
     """The function: 300 s and 512 MiB by default, the environment that its settings read, and its rights."""
     context, keys = workload.context, workload.keys
     return FunctionPlan(
         role=ROLE,
-        description="Validates, de-identifies and quarantines uploaded objects and imports quiet studies",
+        description="Starts the workflow for uploads, does its operations, and imports quiet studies",
         package="image_ingestion",
         handler="image_ingestion.handler.handler",
         size=size,
@@ -69,14 +72,17 @@ def plan(
             "PSEUDONYM_KEY_SECRET_ARN": stores.pseudonym_secret_arn,
             "DATASTORE_ID": stores.datastore_id,
             "IMPORT_ROLE_ARN": stores.import_role_arn,
-            "IMPORT_QUEUE_URL": queue_url,
+            "IMPORT_QUEUE_URL": import_queue_url,
+            "UPLOAD_QUEUE_URL": upload_queue_url,
+            "INGESTION_STATE_MACHINE_ARN": state_machine_arn,
             "IMPORT_QUIET_SECONDS": str(limits.import_quiet_seconds),
             "MAX_OBJECT_BYTES": str(limits.max_object_bytes),
         },
         statements=[
             *_storage_statements(context, keys, stores),
             *_record_statements(context, keys, stores),
-            *_import_statements(context, keys, stores),
+            *_queue_statements(context, keys, state_machine_arn),
+            *_import_statements(stores),
         ],
         data_class="phi",
     )
@@ -95,7 +101,7 @@ def _storage_statements(context: Context, keys: KeyArns, stores: IngestionStores
         Statement(
             sid="WriteJudgedObjects",
             actions=["s3:PutObject"],
-            resources=[pulumi.Output.concat(phi_zone, f"/{prefix}/*") for prefix in ("quarantine", "validated")],
+            resources=[pulumi.Output.concat(phi_zone, f"/{prefix}/*") for prefix in _WRITE_PREFIXES],
         ),
         Statement(
             sid="FindVersionsAndAbsence",  # without ListBucket, S3 says 403 and not 404 for an object that is not there
@@ -111,19 +117,22 @@ def _storage_statements(context: Context, keys: KeyArns, stores: IngestionStores
     ]
 
 
-_READ_PREFIXES: Final = ("import-output", "upload", "validated")
+_READ_PREFIXES: Final = ("import-manifests", "import-output", "upload")
+_WRITE_PREFIXES: Final = ("import-input", "import-manifests", "quarantine", "validated")
 
 
 def _record_statements(context: Context, keys: KeyArns, stores: IngestionStores) -> list[Statement]:
     return [
         Statement(
             sid="TrackObjects",
-            actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
-            resources=[
-                stores.tracking.arn,
-                stores.tracking.index("by-study"),
-                stores.tracking.index("by-validated-key"),
+            actions=[
+                "dynamodb:BatchGetItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
             ],
+            resources=[stores.tracking.arn, stores.tracking.index("by-study")],
         ),
         use_key(context, "UseTrackingKey", "dynamodb", [keys.tracking], write=False),
         Statement(
@@ -135,10 +144,10 @@ def _record_statements(context: Context, keys: KeyArns, stores: IngestionStores)
     ]
 
 
-def _import_statements(context: Context, keys: KeyArns, stores: IngestionStores) -> list[Statement]:
+def _queue_statements(context: Context, keys: KeyArns, state_machine_arn: str) -> list[Statement]:
     return [
         Statement(
-            sid="UseImportQueue",
+            sid="UseOwnQueues",
             actions=[
                 "sqs:ChangeMessageVisibility",
                 "sqs:DeleteMessage",
@@ -146,9 +155,15 @@ def _import_statements(context: Context, keys: KeyArns, stores: IngestionStores)
                 "sqs:ReceiveMessage",
                 "sqs:SendMessage",
             ],
-            resources=[queue_arn(context, QUEUE_ROLE)],
+            resources=[queue_arn(context, QUEUE_ROLE), queue_arn(context, UPLOAD_QUEUE_ROLE)],
         ),
         use_key(context, "UseQueueKey", "sqs", [keys.events], write=True),
+        Statement(sid="StartWorkflow", actions=["states:StartExecution"], resources=[state_machine_arn]),
+    ]
+
+
+def _import_statements(stores: IngestionStores) -> list[Statement]:
+    return [
         Statement(
             sid="ImportStudies",
             actions=["medical-imaging:GetDICOMImportJob", "medical-imaging:StartDICOMImportJob"],

@@ -1,8 +1,9 @@
 """The ingestion state machine as an Amazon States Language document, built without any AWS call.
 
 One execution takes references (bucket, key, ETag, size) of one or many uploaded objects and gives every one of them a
-recorded end: queued for the HealthImaging import, or in quarantine. Only references travel in the states: no header,
-no pixel and no name of a person can enter an execution's history. The function answers from the tracking table.
+recorded end: queued for the HealthImaging import, in quarantine, or deferred while a service is out. Only references
+travel in the states: no header, no pixel and no name of a person can enter an execution's history. The function
+answers from the tracking table.
 
 The query language is JSONPath and the Map is inline: both the service and the embedded AWS run them alike.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
@@ -29,10 +30,11 @@ TRANSIENT_ERRORS: Final = (
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
-    "Sandbox.Timedout",
-    "States.Timeout",
     "TransientError",
 )
+# The function died or ran out of time: perhaps because of this very object, so it is tried once more and no further.
+FATAL_ERRORS: Final = ("Runtime.ExitError", "Sandbox.Timedout", "States.Timeout")
+FATAL_ATTEMPTS: Final = 1
 # Reserved concurrency reached: a burst waits longer than a fault, because nothing is wrong with the object.
 THROTTLED: Final = "Lambda.TooManyRequestsException"
 THROTTLE_ATTEMPTS: Final = 8
@@ -71,19 +73,19 @@ def definition(function_arn: str, max_concurrency: int) -> dict[str, Any]:
                 "Type": "Pass",
                 "Parameters": {
                     "outcomes.$": "$.outcomes",
-                    "incomplete.$": "States.ArrayContains($.outcomes, 'unrecorded')",
+                    "deferred.$": "States.ArrayContains($.outcomes, 'deferred')",
                 },
                 "Next": "AllRecorded",
             },
             "AllRecorded": {
                 "Type": "Choice",
-                "Choices": [{"Variable": "$.incomplete", "BooleanEquals": True, "Next": "SomeUnrecorded"}],
+                "Choices": [{"Variable": "$.deferred", "BooleanEquals": True, "Next": "SomeDeferred"}],
                 "Default": "Done",
             },
-            "SomeUnrecorded": {
+            "SomeDeferred": {
                 "Type": "Fail",
-                "Error": "ObjectsUnrecorded",
-                "Cause": "An object could not even be quarantined; the nightly reconciler drives it again.",
+                "Error": "ObjectsDeferred",
+                "Cause": "A service did not answer for some objects: redrive, or the nightly reconciler, goes on.",
             },
             "Done": {"Type": "Succeed"},
         },
@@ -129,12 +131,12 @@ def _object_states(function_arn: str) -> dict[str, State]:
             "quarantine",
             payload={"error.$": "$.failure.Error"},
             following="Quarantined",
-            caught="Unrecorded",
+            quarantinable=False,
         ),
         "Queued": _outcome("queued"),
         "Refused": _outcome("refused"),
         "Quarantined": _outcome("quarantined"),
-        "Unrecorded": _outcome("unrecorded"),
+        "Deferred": _outcome("deferred"),
     }
 
 
@@ -146,7 +148,7 @@ def _task(
     payload: dict[str, str] | None = None,
     result: dict[str, str] | None = None,
     result_path: str | None = None,
-    caught: str = "Quarantine",
+    quarantinable: bool = True,
 ) -> State:
     """One call of the function: the operation, the object's reference, and what `payload` adds.
 
@@ -177,10 +179,24 @@ def _task(
                 "BackoffRate": 2.0,
                 "MaxAttempts": MAX_ATTEMPTS,
             },
+            {
+                "ErrorEquals": list(FATAL_ERRORS),
+                "IntervalSeconds": 2,
+                "BackoffRate": 2,
+                "MaxAttempts": FATAL_ATTEMPTS,
+            },
         ],
-        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": caught}],
+        # An outage is no reason to put an object aside for ever: it keeps its state and is driven again.
+        "Catch": [
+            *([_catch([*TRANSIENT_ERRORS, THROTTLED], "Deferred")] if quarantinable else []),
+            _catch(["States.ALL"], "Quarantine" if quarantinable else "Deferred"),
+        ],
         "Next": following,
     }
+
+
+def _catch(errors: list[str], following: str) -> dict[str, Any]:
+    return {"ErrorEquals": errors, "ResultPath": "$.failure", "Next": following}
 
 
 def _outcome(outcome: str) -> State:

@@ -31,6 +31,12 @@ MULTIPART_ABORT_DAYS = 7
 """An upload that nobody finished costs storage and is not readable: gone after a week."""
 
 
+SCRATCH_PREFIX = "import-input/"
+"""Images staged for one import job."""
+SCRATCH_DAYS = 3
+"""Longer than a job with all its tries takes; what is staged is a copy of an upload that stays."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lifecycle:
     """Days until objects move or go. None: never.
@@ -40,12 +46,14 @@ class Lifecycle:
             Retrieval (it answers in milliseconds, so that imports, reconciling and roll-back keep working).
         noncurrent_days: how long an overwritten or deleted version can be brought back.
         expiration_days: only for what may be lost, such as access logs.
+        scratch_prefix: copies for one job, gone `SCRATCH_DAYS` later with all their versions; "" when there are none.
     """
 
     intelligent_tiering_days: int | None = 90
     glacier_days: int | None = 180
     noncurrent_days: int | None = 365
     expiration_days: int | None = None
+    scratch_prefix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +175,7 @@ class SecureBucket(PlatformComponent):
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=bucket.id,
-            rules=[_lifecycle_rule(args.lifecycle)],
+            rules=[_lifecycle_rule(args.lifecycle), *_scratch_rules(args.lifecycle.scratch_prefix)],
             opts=self.child(depends_on=[versioning]),
         )
         if args.object_lock is not None:
@@ -215,6 +223,22 @@ def _lifecycle_rule(lifecycle: Lifecycle) -> aws.s3.BucketLifecycleConfiguration
             days_after_initiation=MULTIPART_ABORT_DAYS
         ),
     )
+
+
+def _scratch_rules(prefix: str) -> list[aws.s3.BucketLifecycleConfigurationRuleArgs]:
+    if not prefix:
+        return []
+    return [
+        aws.s3.BucketLifecycleConfigurationRuleArgs(
+            id="scratch",
+            status="Enabled",
+            filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
+            expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=SCRATCH_DAYS),
+            noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                noncurrent_days=1
+            ),
+        )
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,7 +329,14 @@ class PlatformBuckets(PlatformComponent):
             self.child(),
         )
         training = self._bucket(
-            name, args, logs, "training-data", data_class="phi", key_arn=args.phi_key_arn, perimeter=_landing_zone(args)
+            name,
+            args,
+            logs,
+            "training-data",
+            data_class="phi",
+            key_arn=args.phi_key_arn,
+            perimeter=_landing_zone(args),
+            scratch_prefix=SCRATCH_PREFIX,
         )
         preprocessed = self._bucket(
             name, args, logs, "preprocessed", data_class="research", key_arn=args.research_key_arn, perimeter=inside
@@ -343,6 +374,7 @@ class PlatformBuckets(PlatformComponent):
         perimeter: Perimeter | None,
         lock: ObjectLock | None = None,
         extra_statements: Sequence[Statement] = (),
+        scratch_prefix: str = "",
     ) -> SecureBucket:
         # a locked version outlives every lifecycle rule anyway: expiring it would only be a promise that is not kept
         noncurrent = args.lifecycle.noncurrent_days if lock is None else max(lock.days, 1)
@@ -354,7 +386,7 @@ class PlatformBuckets(PlatformComponent):
                 data_class=data_class,
                 key_arn=key_arn,
                 access_log_bucket=logs.bucket_name,
-                lifecycle=replace(args.lifecycle, noncurrent_days=noncurrent),
+                lifecycle=replace(args.lifecycle, noncurrent_days=noncurrent, scratch_prefix=scratch_prefix),
                 object_lock=lock,
                 perimeter=perimeter,
                 force_destroy=args.force_destroy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from image_ingestion.batches import INPUT_FOLDER
 from image_ingestion.ports import ImportJob, ImportThrottledError, StoredObject
 from lambda_shared.errors import THROTTLE_CODES, TransientError, aws_code, aws_errors, http_status
 
@@ -118,16 +119,16 @@ class HealthImagingImports:
         self._role_arn = role_arn
         self._bucket = bucket
 
-    def start(self, study_key: str, token: str) -> str:
-        """Start the import of a study's folder, once per token; answers the job id. Raises ImportThrottledError."""
+    def start(self, token: str) -> str:
+        """Start the import of a batch's folder, once per token; answers the job id. Raises ImportThrottledError."""
         try:
             with aws_errors("StartDICOMImportJob"):
                 answer = self._client.start_dicom_import_job(
-                    jobName=f"study-{study_key}"[:JOB_NAME_LENGTH],
+                    jobName=f"batch-{token}"[:JOB_NAME_LENGTH],
                     dataAccessRoleArn=self._role_arn,
                     clientToken=token,
                     datastoreId=self._datastore_id,
-                    inputS3Uri=f"s3://{self._bucket}/validated/{study_key}/",
+                    inputS3Uri=f"s3://{self._bucket}/{INPUT_FOLDER}/{token}/",
                     outputS3Uri=f"s3://{self._bucket}/import-output/",
                 )
         except TransientError as error:
@@ -161,11 +162,46 @@ class SqsImportQueue:
         self._sqs = sqs_client
         self._queue_url = queue_url
 
-    def send(self, study_key: str, enqueued_at: str, delay_seconds: int) -> None:
-        """Queue a study; the message becomes visible after the delay."""
-        body = json.dumps({"study_key": study_key, "enqueued_at": enqueued_at}, sort_keys=True)
+    def send(self, study_key: str, enqueued_at: str, delay_seconds: int, object_id: str | None = None) -> None:
+        """Queue a study, on account of one object or as a whole; the message becomes visible after the delay."""
+        message = {"study_key": study_key, "enqueued_at": enqueued_at, "object_id": object_id}
+        body = json.dumps({name: value for name, value in message.items() if value}, sort_keys=True)
         with aws_errors("SendMessage"):
             self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=body, DelaySeconds=delay_seconds)
+
+
+class SqsDeliveries:
+    """`Deliveries` over SQS: the queues' addresses by the last part of their ARNs."""
+
+    def __init__(self, sqs_client: Any, queue_urls: list[str]) -> None:
+        self._sqs = sqs_client
+        self._urls = {url.rsplit("/", 1)[-1]: url for url in queue_urls}
+
+    def delay(self, queue_arn: str, receipt: str, seconds: int) -> None:
+        """Let a failed message come again after this time instead of the queue's whole visibility timeout."""
+        with aws_errors("ChangeMessageVisibility"):
+            self._sqs.change_message_visibility(
+                QueueUrl=self._urls[queue_arn.rsplit(":", 1)[-1]], ReceiptHandle=receipt, VisibilityTimeout=seconds
+            )
+
+
+class StateMachine:
+    """`Workflow` over Step Functions."""
+
+    def __init__(self, sfn_client: Any, state_machine_arn: str) -> None:
+        self._sfn = sfn_client
+        self._arn = state_machine_arn
+
+    def start(self, objects: list[dict[str, Any]], name: str) -> None:
+        """Start an execution over object references; one of that name that exists is as good."""
+        try:
+            with aws_errors("StartExecution"):
+                self._sfn.start_execution(
+                    stateMachineArn=self._arn, name=name, input=json.dumps({"objects": objects}, sort_keys=True)
+                )
+        except Exception as error:
+            if aws_code(error) != "ExecutionAlreadyExists":
+                raise
 
 
 def read_secret(secrets_client: Any, secret_arn: str) -> str:

@@ -1,14 +1,14 @@
-"""Entry point of ImageIngestion: one function behind the workflow, the import queue and the import events."""
+"""Entry point of ImageIngestion: one function behind the workflow, its two queues and the import events."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from image_ingestion.models import ImportJobEvent, ImportRequest, WorkflowRequest
+from image_ingestion.imports import Counts
+from image_ingestion.models import ImportJobEvent, WorkflowRequest
 from image_ingestion.ports import ImportJob
-from image_ingestion.wiring import imports, ingestion
+from image_ingestion.wiring import consumer, imports, ingestion
 from lambda_shared.errors import InvalidEventError
-from lambda_shared.logs import describe, logger
 from lambda_shared.runtime import lambda_handler, parse
 
 
@@ -18,7 +18,7 @@ def handler(event: dict[str, Any], _: Any) -> Any:
     if "operation" in event:
         return run_operation(parse(WorkflowRequest, event))
     if "Records" in event:
-        return run_queue(event["Records"])
+        return consumer().consume(event["Records"])
     if event.get("source") == "aws.medical-imaging":
         return run_finished(parse(ImportJobEvent, event))
     raise InvalidEventError("UNKNOWN_EVENT", "neither an operation, nor queue records, nor an import event")
@@ -36,21 +36,7 @@ def run_operation(request: WorkflowRequest) -> dict[str, Any]:
     return service.quarantine(request.object, request.error_name)
 
 
-def run_queue(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Messages of the import queue; only those that failed come back to the queue."""
-    failed: list[dict[str, str]] = []
-    for record in records:
-        try:
-            message = ImportRequest.model_validate_json(record["body"])
-            decision = imports().request(message)
-            logger().info("import request", extra={"study_key": message.study_key, "decision": decision})
-        except Exception as error:
-            logger().error("An import request failed", extra=describe(error))
-            failed.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failed}
-
-
-def run_finished(event: ImportJobEvent) -> dict[str, int]:
+def run_finished(event: ImportJobEvent) -> Counts:
     """HealthImaging ended an import job."""
     job = event.detail
     finished = ImportJob(job_id=job.jobId, status=job.jobStatus, input_uri=job.inputS3Uri, output_uri=job.outputS3Uri)

@@ -1,97 +1,119 @@
-"""Imports into HealthImaging: once per quiet study, safe to repeat, and what the finished job says about each file."""
+"""Imports into HealthImaging: quiet studies packed into jobs, nothing imported twice, and what became of each file."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from image_ingestion.batches import INPUT_FOLDER, ImportBatches
 from image_ingestion.models import ImportRequest
-from image_ingestion.ports import (
-    ImportJob,
-    ImportQueue,
-    ImportService,
-    ImportThrottledError,
-    ObjectStore,
-    RejectedError,
-)
-from image_ingestion.quarantine import Quarantine
-from lambda_shared.clock import Clock, iso
+from image_ingestion.packing import pack
+from image_ingestion.ports import ImportJob, ImportQueue, ImportThrottledError, RejectedError
+from image_ingestion.results import FileOutcome, read_output
+from lambda_shared.clock import iso
 from lambda_shared.errors import TransientError
 from lambda_shared.metrics import Meter
-from lambda_shared.tracking import TrackedImage, TrackingTable
+from lambda_shared.tracking import TrackedImage
 
 RETRY_SECONDS = 30
 MAX_ATTEMPTS = 3
 FINISHED = frozenset({"COMPLETED", "FAILED"})
-# The service's own faults: the file is not to blame, so its study is imported again (a bounded number of times).
+# The service's own faults: the file is not to blame, so it is imported again (a bounded number of times).
 SERVER_FAULTS = ("InternalServer", "Throttling", "ServiceUnavailable", "AccessDenied", "Timeout")
-Decision = Literal["started", "superseded", "nothing-to-import", "already-started", "finished", "throttled"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileOutcome:
-    """One line of the job's output. error is "" for an imported file; failure texts are not kept: they quote files."""
-
-    key: str
-    image_set_id: str = ""
-    is_primary: bool = True
-    error: str = ""
+NO_OUTCOME = "InternalServer: the job ended without a word on this file"
+Decision = Literal["started", "superseded", "nothing-to-import", "already-started", "finished", "throttled", "waiting"]
+Settled = Literal["imported", "failed", "requeued"]
+Counts = dict[Settled, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imports:
     """Starting and finishing import jobs over the ports."""
 
-    store: ObjectStore
-    tracking: TrackingTable
-    service: ImportService
+    batches: ImportBatches
     queue: ImportQueue
-    quarantining: Quarantine
     meter: Meter
-    clock: Clock
-    bucket: str
-    datastore_id: str
     quiet_seconds: int
 
-    def request(self, message: ImportRequest) -> Decision:
-        """Act on one message of the import queue.
+    def request(self, messages: Iterable[ImportRequest]) -> dict[str, Decision | Exception]:
+        """Act on messages of the import queue; answers by study what was decided, or what failed.
 
-        A study that grew after the message was sent has a later message on its way, so this one is dropped: that is
-        how many arrivals become one job. The job's client token is a digest of the members, so a repeated message
-        starts nothing new, not even after a crash between the start and its record.
-
-        Raises:
-            TransientError: the index does not show the study yet; the message must come again.
+        A study that grew after its message was sent has a later message on its way, so this one is dropped: that is
+        how many arrivals become one job. The quiet studies of all messages are packed into as few jobs as fit.
         """
-        members = self.tracking.study_members(message.study_key)
-        if not members:
-            raise TransientError("STUDY_NOT_INDEXED", "the study has no member in the index yet")
+        answers: dict[str, Decision | Exception] = {}
+        ready: dict[str, list[TrackedImage]] = {}
+        for study_key, wanted in _by_study(messages).items():
+            try:
+                answers[study_key], ready[study_key] = self._look(study_key, wanted)
+            except Exception as error:
+                answers[study_key] = error
+        for batch in pack(images for images in ready.values() if images):
+            studies = sorted({image.study_key for image in batch})
+            try:
+                started: Decision | Exception = self._launch(batch)
+            except Exception as error:
+                started = error
+            answers |= {s: _worse(answers[s], started) for s in studies}
+        return answers
+
+    def _look(self, study_key: str, wanted: list[ImportRequest]) -> tuple[Decision, list[TrackedImage]]:
+        """What a study needs: the decision so far, and the images to import now."""
+        members = self.batches.tracking.study_members(study_key)
+        named = {message.object_id for message in wanted if message.object_id}
+        if not members or named - {member.object_id for member in members}:
+            raise TransientError("STUDY_NOT_INDEXED", "the index does not show the study's newest member yet")
+        enqueued_at = max(message.enqueued_at for message in wanted)
         waiting = self._without_duplicates(members)
         if not waiting:
-            return "nothing-to-import"
-        if max(member.validated_at for member in waiting) > message.enqueued_at:
-            return "superseded"
-        attempt = max(member.import_attempts for member in waiting)
-        token = import_token(message.study_key, members, attempt)
-        if all(member.import_token == token for member in waiting):
-            return self._look_again(waiting)
-        try:
-            with self._counting_errors():
-                job_id = self.service.start(message.study_key, token)
-        except ImportThrottledError:
-            # A fresh message instead of a failed one: waiting for the service must not use up the receive count.
-            self.queue.send(message.study_key, message.enqueued_at, RETRY_SECONDS)
-            self.meter.count("ImportThrottled")
-            return "throttled"
-        changes = {"import_job_id": job_id, "import_token": token, "datastore_id": self.datastore_id}
-        for member in waiting:
-            self.tracking.annotate(member.object_id, changes, iso(self.clock.now()))
+            return "nothing-to-import", []
+        claims = {member.import_token: member.import_job_id for member in waiting if member.import_token}
+        decision = self._look_after(claims, study_key, enqueued_at)
+        free, held_back = _one_of_each(waiting)
+        if free and max(member.validated_at for member in free) > enqueued_at:
+            return "superseded", []
+        if held_back:
+            # Another content of an image whose import runs: two in one job would leave to chance which one stays.
+            self.queue.send(study_key, enqueued_at, RETRY_SECONDS)
+        return decision or "waiting", free
+
+    def _look_after(self, claims: dict[str, str], study_key: str, enqueued_at: str) -> Decision | None:
+        """Bring batches further that were begun before: an earlier run may have died at any point."""
+        decision: Decision | None = None
+        for token, job_id in sorted(claims.items()):
+            try:
+                with self._counting_errors():
+                    decision = self._look_again(token, job_id) if job_id else self._resume(token)
+            except ImportThrottledError:
+                decision = self._throttled([study_key], enqueued_at)
+        return decision
+
+    def _resume(self, token: str) -> Decision:
+        if not self.batches.resume(token):
+            return "already-started"  # another run settled it between the two reads
         self.meter.count("ImportJobStarted")
         return "started"
+
+    def _launch(self, batch: list[TrackedImage]) -> Decision:
+        try:
+            with self._counting_errors():
+                taken = self.batches.launch(batch)
+        except ImportThrottledError:
+            # The members are claimed now: the message that finds them need not ask whether the study is quiet.
+            return self._throttled(sorted({image.study_key for image in batch}), self._now())
+        if not taken:
+            return "already-started"
+        self.meter.count("ImportJobStarted")
+        return "started"
+
+    def _throttled(self, studies: Iterable[str], enqueued_at: str) -> Decision:
+        """Fresh messages instead of failed ones: waiting for the service must not use up the receive count."""
+        for study_key in studies:
+            self.queue.send(study_key, enqueued_at, RETRY_SECONDS)
+        self.meter.count("ImportThrottled")
+        return "throttled"
 
     @contextmanager
     def _counting_errors(self) -> Generator[None]:
@@ -112,61 +134,63 @@ class Imports:
             twin = imported.get(_content(member))
             if member.status == "VALIDATED" and twin is None:
                 waiting.append(member)
-            elif member.status == "VALIDATED" and twin is not None:
+            elif member.status == "VALIDATED" and twin is not None and not member.import_token:
                 changes = {
                     "image_set_id": twin.image_set_id,
                     "is_primary": twin.is_primary,
                     "import_job_id": twin.import_job_id,
                     "datastore_id": twin.datastore_id,
                 }
-                self.tracking.advance(member.object_id, "IMPORTED", changes, iso(self.clock.now()))
+                self.batches.tracking.advance(member.object_id, "IMPORTED", changes, self._now())
         return waiting
 
-    def _look_again(self, waiting: list[TrackedImage]) -> Decision:
-        """The job was started before: if it has ended, its event was lost, and this message stands in for it."""
-        with self._counting_errors():
-            job = self.service.job(waiting[0].import_job_id)
-        if job is None or job.status not in FINISHED:
+    def _look_again(self, token: str, job_id: str) -> Decision:
+        """The job was started before: if it has ended, its event was lost, and this message stands in for it.
+
+        A job that the service lists no more (90 days) counts as failed: its members are imported again.
+        """
+        job = self.batches.service.job(job_id) or self.batches.forgotten(token, job_id)
+        if job.status not in FINISHED:
             return "already-started"
         self.finished(job)
         return "finished"
 
-    def finished(self, job: ImportJob) -> dict[str, int]:
-        """Give every file that the job speaks of its state; answers counts.
+    def finished(self, job: ImportJob) -> Counts:
+        """Give every file of the job its state; answers counts. A job that is not ours changes nothing.
 
         Raises:
-            TransientError: a completed job's output is not readable yet, or names a file that the index lacks.
+            TransientError: a completed job's output is not readable or not complete yet.
         """
-        study_key = self._study_key(job.input_uri)
-        if study_key is None:
-            return {"imported": 0, "failed": 0, "requeued": 0}
-        outcomes = {outcome.key: outcome for outcome in self._outcomes(job, study_key)}
-        members = [member for member in self.tracking.study_members(study_key) if member.validated_key]
-        counts = {"imported": 0, "failed": 0, "requeued": 0}
+        counts: Counts = {"imported": 0, "failed": 0, "requeued": 0}
+        prefix = f"s3://{self.batches.bucket}/{INPUT_FOLDER}/"
+        if not job.input_uri.startswith(prefix):
+            return counts
+        members = self.batches.members(job.input_uri.removeprefix(prefix).strip("/"))
+        if not members:
+            return counts
+        output = read_output(self.batches.store, self.batches.bucket, self.batches.datastore_id, job)
+        again: set[str] = set()
         for member in members:
-            outcome = outcomes.get(member.validated_key)
-            if outcome is None and job.status == "FAILED" and member.import_job_id == job.job_id:
-                outcome = FileOutcome(key=member.validated_key, error="InternalServer: job failed")
-            if outcome is not None and member.status == "VALIDATED":
-                counts[self._settle(member, outcome, job)] += 1
-        if counts["requeued"]:
-            self.queue.send(study_key, iso(self.clock.now()), self.quiet_seconds)
-        if absent := set(outcomes) - {member.validated_key for member in members}:
-            raise TransientError("IMPORT_NOT_INDEXED", f"{len(absent)} imported files have no tracked object yet")
+            outcome = output.outcomes.get(member.object_id)
+            settled = self._settle(member, outcome or FileOutcome(object_id=member.object_id, error=NO_OUTCOME), job)
+            counts[settled] += 1
+            again |= {member.study_key} if settled == "requeued" else set()
+        for study_key in sorted(again):
+            self.queue.send(study_key, self._now(), self.quiet_seconds)
+        if output.warnings:
+            self.meter.count("ImportWarnings", output.warnings)
         return counts
 
-    def _settle(
-        self, member: TrackedImage, outcome: FileOutcome, job: ImportJob
-    ) -> Literal["imported", "failed", "requeued"]:
-        now = iso(self.clock.now())
+    def _settle(self, member: TrackedImage, outcome: FileOutcome, job: ImportJob) -> Settled:
+        tracking = self.batches.tracking
         if not outcome.error:
             changes: dict[str, Any] = {
                 "image_set_id": outcome.image_set_id,
                 "is_primary": outcome.is_primary,
                 "import_job_id": job.job_id,
-                "datastore_id": self.datastore_id,
+                "datastore_id": self.batches.datastore_id,
             }
-            if self.tracking.advance(member.object_id, "IMPORTED", changes, now):
+            if tracking.advance(member.object_id, "IMPORTED", changes, self._now()):
                 self.meter.count("ImportedBytes", member.size_bytes, "Bytes")
                 if not outcome.is_primary:
                     # Conflicting patient or study attributes: stored, but DICOMweb does not show it unasked.
@@ -174,73 +198,47 @@ class Imports:
             return "imported"
         attempts = member.import_attempts + 1
         if outcome.error.startswith(SERVER_FAULTS) and attempts < MAX_ATTEMPTS:
-            self.tracking.annotate(member.object_id, {"import_attempts": attempts}, now)
+            tracking.release_from_import(member.object_id, member.import_token, attempts, self._now())
             return "requeued"
-        stored = self.store.locate(self.bucket, member.upload_key, member.etag)
+        stored = self.batches.store.locate(self.batches.bucket, member.upload_key, member.etag)
         refusal = RejectedError("IMPORT_FAILED", rule=outcome.error, sentence="HealthImaging did not take the file.")
-        if self.quarantining.put(member, stored, refusal):
+        if self.batches.quarantining.put(member, stored, refusal):
             self.meter.count("ImportFailed")
         return "failed"
 
-    def _study_key(self, input_uri: str) -> str | None:
-        """The study of a job of ours; None for an import that somebody else started from another folder."""
-        prefix = f"s3://{self.bucket}/validated/"
-        return input_uri.removeprefix(prefix).split("/")[0] or None if input_uri.startswith(prefix) else None
-
-    def _outcomes(self, job: ImportJob, study_key: str) -> list[FileOutcome]:
-        folder = self._output_folder(job)
-        success = self.store.read_if_exists(self.bucket, f"{folder}SUCCESS/success.ndjson")
-        failure = self.store.read_if_exists(self.bucket, f"{folder}FAILURE/failure.ndjson")
-        if success is None and failure is None and job.status == "COMPLETED":
-            raise TransientError("IMPORT_OUTPUT_MISSING", "the job's output is not readable yet")
-        return [*_successes(_lines(success), study_key), *_failures(_lines(failure), study_key)]
-
-    def _output_folder(self, job: ImportJob) -> str:
-        """AWS shows outputS3Uri both with and without the job's own folder; both are accepted."""
-        folder = job.output_uri.removeprefix(f"s3://{self.bucket}/").rstrip("/")
-        own = f"{self.datastore_id}-DicomImport-{job.job_id}"
-        return f"{folder}/" if folder.endswith(own) else f"{folder}/{own}/".lstrip("/")
+    def _now(self) -> str:
+        return iso(self.batches.clock.now())
 
 
-def import_token(study_key: str, members: Iterable[TrackedImage], attempt: int) -> str:
-    """Client token of the import of exactly these contents: 64 hexadecimal characters, the API's maximum.
+def _by_study(messages: Iterable[ImportRequest]) -> dict[str, list[ImportRequest]]:
+    grouped: dict[str, list[ImportRequest]] = {}
+    for message in messages:
+        grouped.setdefault(message.study_key, []).append(message)
+    return grouped
 
-    Duplicates of one content do not change it, so a file sent twice does not import the study twice.
-    """
-    contents = sorted({_content(member) for member in members if member.validated_key})
-    text = "\n".join([study_key, *contents, *([f"attempt {attempt}"] if attempt else [])])
-    return hashlib.sha256(text.encode()).hexdigest()
+
+def _one_of_each(waiting: list[TrackedImage]) -> tuple[list[TrackedImage], bool]:
+    """The unclaimed members, one of each image: the oldest, while none of that image is in a job; and if some wait."""
+    taken = {member.image_key for member in waiting if member.import_token}
+    free: list[TrackedImage] = []
+    held_back = False
+    for member in sorted(waiting, key=lambda member: (member.received_at, member.object_id)):
+        if member.import_token:
+            continue
+        if member.image_key in taken:
+            held_back = True
+            continue
+        taken.add(member.image_key)
+        free.append(member)
+    return free, held_back
+
+
+def _worse(one: Decision | Exception, other: Decision | Exception) -> Decision | Exception:
+    """A failure outweighs everything: its message must come again."""
+    if isinstance(one, Exception):
+        return one
+    return one if one == "throttled" and not isinstance(other, Exception) else other
 
 
 def _content(member: TrackedImage) -> str:
-    return f"{member.validated_key}:{member.content_sha256}"
-
-
-def _lines(data: bytes | None) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (data or b"").splitlines() if line.strip()]
-
-
-def _key(input_file: str, study_key: str) -> str:
-    """The object key of an inputFile, which may be a URI, a key, or a path relative to the job's folder."""
-    return f"validated/{study_key}/{input_file.rsplit('/', 1)[-1]}"
-
-
-def _successes(lines: list[dict[str, Any]], study_key: str) -> list[FileOutcome]:
-    return [
-        FileOutcome(
-            key=_key(line["inputFile"], study_key),
-            image_set_id=line["importResponse"]["imageSetId"],
-            is_primary=bool(line["importResponse"].get("isPrimary", True)),
-        )
-        for line in lines
-    ]
-
-
-def _failures(lines: list[dict[str, Any]], study_key: str) -> list[FileOutcome]:
-    return [
-        FileOutcome(
-            key=_key(line["inputFile"], study_key),
-            error=str(line.get("exception", {}).get("exceptionType") or "UnknownException")[:80],
-        )
-        for line in lines
-    ]
+    return f"{member.image_key}:{member.content_sha256}"

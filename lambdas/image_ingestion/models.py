@@ -37,12 +37,19 @@ class WorkflowRequest(BaseModel):
 
 
 class ImportRequest(BaseModel):
-    """A message of the import queue: study_key was queued at enqueued_at (ISO 8601 UTC)."""
+    """A message of the import queue: study_key was queued at enqueued_at (ISO 8601 UTC), on account of object_id."""
 
     model_config = ConfigDict(frozen=True)
 
     study_key: str = Field(pattern=r"^[0-9a-f]{32}$")
     enqueued_at: str
+    object_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+
+
+class UploadMessage(BaseModel):
+    """A message of the upload queue: what EventBridge makes of an Object Created event."""
+
+    objects: list[ObjectReference] = Field(min_length=1)
 
 
 class ImportJobDetail(BaseModel):

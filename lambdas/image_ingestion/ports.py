@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from lambda_shared.tracking import ImageFacts
 
@@ -87,8 +87,8 @@ class ImportThrottledError(Exception):
 class ImportService(Protocol):
     """HealthImaging's import jobs."""
 
-    def start(self, study_key: str, token: str) -> str:
-        """Start the import of a study's folder, once per token; answers the job id. Raises ImportThrottledError."""
+    def start(self, token: str) -> str:
+        """Start the import of a batch's folder, once per token; answers the job id. Raises ImportThrottledError."""
         ...
 
     def job(self, job_id: str) -> ImportJob | None:
@@ -99,6 +99,22 @@ class ImportService(Protocol):
 class ImportQueue(Protocol):
     """The queue of studies to import."""
 
-    def send(self, study_key: str, enqueued_at: str, delay_seconds: int) -> None:
-        """Queue a study; the message becomes visible after the delay."""
+    def send(self, study_key: str, enqueued_at: str, delay_seconds: int, object_id: str | None = None) -> None:
+        """Queue a study, on account of one object or as a whole; the message becomes visible after the delay."""
+        ...
+
+
+class Workflow(Protocol):
+    """The ingestion state machine."""
+
+    def start(self, objects: list[dict[str, Any]], name: str) -> None:
+        """Start an execution over object references; one of that name that exists is as good."""
+        ...
+
+
+class Deliveries(Protocol):
+    """Messages that Lambda received for us."""
+
+    def delay(self, queue_arn: str, receipt: str, seconds: int) -> None:
+        """Let a failed message come again after this time instead of the queue's whole visibility timeout."""
         ...

@@ -93,19 +93,34 @@ class Ingestion:
         """Ask for the import of the object's study once the study has been quiet for a while."""
         tracked = self._tracked(reference, identity)
         if tracked.status == "VALIDATED":
-            self.queue.send(tracked.study_key, iso(self.clock.now()), self.quiet_seconds)
+            # not before the validation, whatever the clocks of two machines say: the message would supersede itself
+            enqueued_at = max(iso(self.clock.now()), tracked.validated_at)
+            self.queue.send(tracked.study_key, enqueued_at, self.quiet_seconds, tracked.object_id)
         return {"object_id": tracked.object_id, "queued": tracked.status == "VALIDATED"}
 
     def quarantine(self, reference: ObjectReference, error: str) -> dict[str, Any]:
-        """Last resort of the workflow: whatever failed, the object gets a final state and a reason."""
+        """Last resort of the workflow: whatever failed, the object gets a recorded way on and a reason.
+
+        An object that was found sound stays so: only its research copy is refused, and the clinical copy is imported.
+        """
         stored = self._locate(reference)
         tracked = self._register(reference, stored)
         if tracked.final:
             return self._outcome(tracked.object_id)
         cause = SAFE_CODE.sub("_", error)[:80] or "Unknown"
+        if tracked.status == "VALIDATED":
+            return self._without_research_copy(reference, tracked, cause)
         refusal = RejectedError("PROCESSING_FAILED", rule=cause, sentence="The workflow gave up on this object.")
         self.quarantining.put(tracked, stored, refusal)
         return self._outcome(tracked.object_id)
+
+    def _without_research_copy(self, reference: ObjectReference, tracked: TrackedImage, cause: str) -> dict[str, Any]:
+        if tracked.deid_status == "PENDING":
+            changes = {"deid_status": "REFUSED", "deid_reason": f"PROCESSING_FAILED {cause}"}
+            self.tracking.annotate(tracked.object_id, changes, iso(self.clock.now()))
+            self.meter.count("DeidentificationRefused")
+        self.queue_import(reference, tracked.object_id)
+        return _accepted(tracked.object_id, tracked.study_key)
 
     def _locate(self, reference: ObjectReference) -> StoredObject | None:
         if reference.bucket != self.upload_bucket or not reference.key.startswith("upload/"):

@@ -25,6 +25,8 @@ class Settings:
     datastore_id: str
     import_role_arn: str
     import_queue_url: str
+    upload_queue_url: str
+    ingestion_state_machine_arn: str
     import_quiet_seconds: int
     max_object_bytes: int
 

@@ -74,13 +74,13 @@ def test_the_upload_rule_takes_uploads_and_nothing_that_ingestion_writes_itself(
         return {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
 
     assert matches(pattern, created("landing", "upload/a.dcm"))
-    for key in ("validated/s/i.dcm", "quarantine/x", "import-output/y", "uploads.txt"):
+    for key in ("validated/s/i.dcm", "import-input/t/i.dcm", "quarantine/x", "import-output/y", "uploads.txt"):
         assert not matches(pattern, created("landing", key)), "ingestion would call itself for ever"
     assert not matches(pattern, created("preprocessed", "upload/a.dcm"))
 
 
 def test_the_upload_transformer_makes_what_the_state_machine_and_the_function_read() -> None:
-    from image_ingestion.models import WorkflowRequest
+    from image_ingestion.models import UploadMessage, WorkflowRequest
 
     event = {"detail": {"bucket": {"name": "landing"}, "object": {"key": "upload/a.dcm", "etag": "e1", "size": 7}}}
     text = event_patterns.UPLOAD_TEMPLATE
@@ -92,6 +92,7 @@ def test_the_upload_transformer_makes_what_the_state_machine_and_the_function_re
     item = json.loads(text)["objects"][0]
     assert item == {"bucket": "landing", "key": "upload/a.dcm", "etag": "e1", "size": 7}
     assert WorkflowRequest.model_validate({"operation": "validate", "object": item}).object.size == 7
+    assert UploadMessage.model_validate_json(text).objects[0].etag == "e1"
 
 
 @pytest.mark.parametrize("status", ["Import Job Completed", "Import Job Failed"])

@@ -41,8 +41,7 @@ RUNTIME_SIDS = {
 WITHOUT_A_CALL = {
     "image-ingestion": {
         "s3:ListBucket",  # 404 instead of 403 for an object that is not there
-        "sqs:ChangeMessageVisibility",  # Lambda polls the queue in the function's name
-        "sqs:DeleteMessage",
+        "sqs:DeleteMessage",  # Lambda polls the queues in the function's name
         "sqs:GetQueueAttributes",
         "sqs:ReceiveMessage",
     },

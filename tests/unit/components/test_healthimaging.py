@@ -71,12 +71,12 @@ def test_an_answer_without_an_id_is_an_error_not_an_empty_text() -> None:
         datastore_property('{"DatastoreName": "images"}', "DatastoreId")
 
 
-def test_import_jobs_read_validated_studies_and_write_results_and_nothing_else(record: Any, program: Any) -> None:
+def test_import_jobs_read_staged_images_and_write_results_and_nothing_else(record: Any, program: Any) -> None:
     statements = record(program()).policy("aws:iam/rolePolicy:RolePolicy", "images-import-role-policy")
-    assert statements["ReadValidatedStudies"]["Resource"] == ["arn:aws:s3:::landing/validated/*"]
+    assert statements["ReadStagedImages"]["Resource"] == ["arn:aws:s3:::landing/import-input/*"]
     assert statements["WriteImportResults"]["Resource"] == ["arn:aws:s3:::landing/import-output/*"]
     assert statements["ListImportFolders"]["Condition"] == {
-        "StringLike": {"s3:prefix": ["validated/*", "import-output/*"]}
+        "StringLike": {"s3:prefix": ["import-input/*", "import-output/*"]}
     }
     key = statements["UseTheBucketKeyThroughS3"]
     assert key["Resource"] == ["arn:aws:kms:us-east-1:111122223333:key/phi"]

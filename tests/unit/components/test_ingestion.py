@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from components._base import Context
+from components._rules import rule_arn
 from components._workload import Workload
 from components.function import FunctionSize
 from components.ingestion import IngestionWorkflow, IngestionWorkflowArgs
@@ -19,6 +20,7 @@ MACHINE = "aws:sfn/stateMachine:StateMachine"
 TARGET = "aws:cloudwatch/eventTarget:EventTarget"
 RULE = "aws:cloudwatch/eventRule:EventRule"
 QUEUE = "aws:sqs/queue:Queue"
+MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 
 
 @pytest.fixture
@@ -60,16 +62,23 @@ def test_the_machine_keeps_no_payload_and_encrypts_its_history(record: Any, prog
     assert json.loads(inputs["definition"])["States"]["EachObject"]["MaxConcurrency"] == 7
 
 
-def test_an_upload_starts_the_machine_under_a_role_that_can_do_nothing_else(
+def test_an_upload_waits_in_a_queue_that_only_its_rule_can_fill(
     record: Any, program: Any, context: Context, preview: bool
 ) -> None:
     recording = record(program, preview=preview)
-    policy = recording.policy("aws:iam/rolePolicy:RolePolicy", "ingestion-start-role-policy")
-    assert [statement["Action"] for statement in policy.values()] == [["states:StartExecution"]]
-    assert policy["StartIngestion"]["Resource"] == [machine_arn(context)]
     rule = recording.one(RULE, "ingestion-dicom-uploaded")
     assert json.loads(rule.inputs["eventPattern"])["detail"]["object"]["key"] == [{"prefix": "upload/"}]
     assert "eventBusName" not in rule.inputs, "S3 speaks on the default bus only"
+    policy = json.loads(recording.one(QUEUE, "ingestion-upload").inputs["policy"])["Statement"]
+    (allowed,) = [statement for statement in policy if statement["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": ["events.amazonaws.com"]}
+    assert allowed["Condition"]["ArnEquals"]["aws:SourceArn"] == [rule_arn(context, "dicom-uploaded")]
+
+
+def test_the_function_may_start_the_one_machine(record: Any, program: Any, context: Context) -> None:
+    policy = record(program).policy("aws:iam/rolePolicy:RolePolicy", "ingestion-function-role-policy")
+    assert policy["StartWorkflow"]["Action"] == ["states:StartExecution"]
+    assert policy["StartWorkflow"]["Resource"] == [machine_arn(context)]
 
 
 def test_the_target_hands_over_a_reference_and_tries_for_a_day(record: Any, program: Any) -> None:
@@ -77,23 +86,30 @@ def test_the_target_hands_over_a_reference_and_tries_for_a_day(record: Any, prog
     assert set(target["inputTransformer"]["inputPaths"]) == {"bucket", "key", "etag", "size"}
     assert target["retryPolicy"] == {"maximumEventAgeInSeconds": 86_400, "maximumRetryAttempts": 185}
     assert target["deadLetterConfig"]["arn"].endswith("ingestion-dlq")
-    assert target["roleArn"].endswith("ingestion-start")
+    assert target["arn"].endswith("-upload")
 
 
-def test_the_queue_hides_a_message_longer_than_the_function_runs(record: Any, program: Any) -> None:
+@pytest.mark.parametrize("name", ["import", "upload"])
+def test_a_queue_hides_a_message_longer_than_the_function_runs(record: Any, program: Any, name: str) -> None:
     recording = record(program)
-    queue = recording.one(QUEUE, "ingestion-import").inputs
+    queue = recording.one(QUEUE, f"ingestion-{name}").inputs
     function = recording.one("aws:lambda/function:Function").inputs
-    assert queue["visibilityTimeoutSeconds"] >= 6 * function["timeout"], "a study would be imported twice at once"
+    window = recording.one(MAPPING, f"ingestion-{name}-source").inputs["maximumBatchingWindowInSeconds"]
+    assert queue["visibilityTimeoutSeconds"] >= 6 * function["timeout"] + window, "work would be done twice at once"
     redrive = json.loads(queue["redrivePolicy"])
     assert redrive["maxReceiveCount"] == 5
     assert redrive["deadLetterTargetArn"].endswith("ingestion-dlq")
     assert queue["messageRetentionSeconds"] == 14 * 24 * 60 * 60
 
 
-def test_one_bad_study_does_not_repeat_the_others(record: Any, program: Any) -> None:
-    mapping = record(program).one("aws:lambda/eventSourceMapping:EventSourceMapping").inputs
+@pytest.mark.parametrize("name", ["import", "upload"])
+def test_messages_arrive_in_groups_and_one_bad_one_does_not_repeat_the_others(
+    record: Any, program: Any, name: str
+) -> None:
+    mapping = record(program).one(MAPPING, f"ingestion-{name}-source").inputs
     assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["batchSize"] > 10
+    assert mapping["maximumBatchingWindowInSeconds"] >= 1, "Lambda refuses more than ten messages without a window"
 
 
 def test_the_import_rule_waits_for_the_store_when_its_id_is_not_known_yet(record: Any, program: Any) -> None:

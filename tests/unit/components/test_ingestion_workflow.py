@@ -58,21 +58,31 @@ def test_a_task_is_tried_again_three_times_with_growing_pauses(name: str) -> Non
     assert transient["MaxAttempts"] == 3
     pauses = [transient["IntervalSeconds"] * transient["BackoffRate"] ** number for number in range(3)]
     assert pauses == [2, 4, 8]
-    assert {"Lambda.ServiceException", "Lambda.SdkClientException", "States.Timeout"} <= set(transient["ErrorEquals"])
+    assert {"Lambda.ServiceException", "Lambda.SdkClientException"} <= set(transient["ErrorEquals"])
+
+
+@pytest.mark.parametrize("name", sorted(tasks()))
+def test_an_object_that_may_have_killed_the_function_is_tried_once_more_only(name: str) -> None:
+    fatal = next(r for r in tasks()[name]["Retry"] if "Sandbox.Timedout" in r["ErrorEquals"])
+    assert {"States.Timeout", "Runtime.ExitError"} <= set(fatal["ErrorEquals"])
+    assert fatal["MaxAttempts"] == 1
 
 
 @pytest.mark.parametrize("name", sorted(set(tasks()) - {"Quarantine"}))
-def test_what_keeps_failing_goes_to_quarantine_and_ends_nothing_else(name: str) -> None:
-    catch = tasks()[name]["Catch"]
-    assert catch == [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Quarantine"}]
+def test_an_outage_defers_an_object_and_everything_else_that_keeps_failing_is_quarantined(name: str) -> None:
+    outage, rest = tasks()[name]["Catch"]
+    assert (outage["Next"], rest["Next"]) == ("Deferred", "Quarantine")
+    assert {"TransientError", "Lambda.TooManyRequestsException"} <= set(outage["ErrorEquals"])
+    assert "Sandbox.Timedout" not in outage["ErrorEquals"]
+    assert rest["ErrorEquals"] == ["States.ALL"]
 
 
-def test_an_object_that_cannot_be_quarantined_fails_the_execution_after_the_others_are_done() -> None:
-    assert tasks()["Quarantine"]["Catch"][0]["Next"] == "Unrecorded"
+def test_a_deferred_object_fails_the_execution_after_the_others_are_done() -> None:
+    assert [catch["Next"] for catch in tasks()["Quarantine"]["Catch"]] == ["Deferred"]
     states = document()["States"]
-    assert "unrecorded" in states["Tally"]["Parameters"]["incomplete.$"]
-    assert states["AllRecorded"]["Choices"][0]["Next"] == "SomeUnrecorded"
-    assert states["SomeUnrecorded"]["Type"] == "Fail"
+    assert "'deferred'" in states["Tally"]["Parameters"]["deferred.$"]
+    assert states["AllRecorded"]["Choices"][0]["Next"] == "SomeDeferred"
+    assert states["SomeDeferred"]["Type"] == "Fail"
 
 
 def test_only_references_travel_and_the_cause_of_an_error_stays_behind() -> None:

@@ -115,13 +115,21 @@ def test_every_bucket_but_the_log_target_writes_access_logs(record: Any, program
 
 @pytest.mark.parametrize("role", DATA_ROLES)
 def test_objects_go_to_cheaper_tiers_after_90_and_180_days(record: Any, program: Any, role: str) -> None:
-    (rule,) = record(program()).one(LIFECYCLE, f"buckets-{role}-lifecycle").inputs["rules"]
+    rule = record(program()).one(LIFECYCLE, f"buckets-{role}-lifecycle").inputs["rules"][0]
     assert [(step["storageClass"], step["days"]) for step in rule["transitions"]] == [
         ("INTELLIGENT_TIERING", 90),
         ("GLACIER_IR", 180),
     ]
     assert "expiration" not in rule, "an image that was acknowledged is never deleted by a rule"
     assert rule["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 7}
+
+
+def test_only_copies_staged_for_an_import_are_deleted_by_a_rule(record: Any, program: Any) -> None:
+    rules = record(program()).one(LIFECYCLE, "buckets-training-data-lifecycle").inputs["rules"]
+    (scratch,) = [rule for rule in rules if "expiration" in rule]
+    assert scratch["filter"] == {"prefix": "import-input/"}
+    assert scratch["expiration"] == {"days": 3}
+    assert scratch["noncurrentVersionExpiration"] == {"noncurrentDays": 1}, "else a year of copies is paid for"
 
 
 def test_access_logs_end_after_their_time(record: Any, program: Any) -> None:

@@ -19,6 +19,7 @@ MetricName = Literal[
     "ImportThrottled",
     "ImportFailed",
     "ImportNonPrimary",
+    "ImportWarnings",
     "ImportedBytes",
     "DataStoreErrors",
     "LabelsWaiting",

@@ -116,6 +116,14 @@ class TrackingTable(Protocol):
         """Set attributes other than the status on an item that exists."""
         ...
 
+    def claim_for_import(self, image: TrackedImage, token: str, now: str) -> bool:
+        """Take a validated object for an import batch, at most one at a time; True when that batch has it now."""
+        ...
+
+    def release_from_import(self, object_id: str, token: str, attempts: int, now: str) -> bool:
+        """Give an object back after its batch failed it; False when the batch has it no more."""
+        ...
+
     def study_members(self, study_key: str) -> list[TrackedImage]:
         """All objects of a study (index by-study, eventually consistent)."""
         ...
@@ -176,19 +184,42 @@ class DynamoTrackingTable:
     def advance(self, object_id: str, status: Status, changes: dict[str, Any], now: str) -> bool:
         """Move the status forward and set attributes; False when the object is already there or past it."""
         allowed = {f":from{index}": name for index, name in enumerate(BEFORE[status])}
-        try:
-            self._update(object_id, {**changes, "status": status}, now, f"#status IN ({', '.join(allowed)})", allowed)
-        except Exception as error:
-            if condition_failed(error):
-                return False
-            raise
-        return True
+        condition = f"#status IN ({', '.join(allowed)})"
+        return self._update_if(object_id, {**changes, "status": status}, now, condition, allowed)
 
     def annotate(self, object_id: str, changes: dict[str, Any], now: str) -> None:
         """Set attributes other than the status on an item that exists."""
         if "status" in changes:
             raise ValueError("the status moves by advance() only")
         self._update(object_id, changes, now, "attribute_exists(object_id)", {})
+
+    def claim_for_import(self, image: TrackedImage, token: str, now: str) -> bool:
+        """Take a validated object for an import batch, at most one at a time; True when that batch has it now."""
+        condition = (
+            "#status = :validated"
+            " AND (attribute_not_exists(#import_token) OR #import_token IN (:free, :token))"
+            " AND (attribute_not_exists(import_attempts) OR import_attempts = :attempts)"
+        )
+        # an object given back after `image` was read counts one attempt more: the claim comes too late for it
+        values = {":validated": "VALIDATED", ":free": "", ":token": token, ":attempts": image.import_attempts}
+        return self._update_if(image.object_id, {"import_token": token}, now, condition, values)
+
+    def release_from_import(self, object_id: str, token: str, attempts: int, now: str) -> bool:
+        """Give an object back after its batch failed it; False when the batch has it no more."""
+        changes = {"import_token": "", "import_job_id": "", "import_attempts": attempts}
+        values = {":validated": "VALIDATED", ":token": token}
+        return self._update_if(object_id, changes, now, "#status = :validated AND #import_token = :token", values)
+
+    def _update_if(
+        self, object_id: str, changes: dict[str, Any], now: str, condition: str, condition_values: dict[str, Any]
+    ) -> bool:
+        try:
+            self._update(object_id, changes, now, condition, condition_values)
+        except Exception as error:
+            if condition_failed(error):
+                return False
+            raise
+        return True
 
     def _update(
         self, object_id: str, changes: dict[str, Any], now: str, condition: str, condition_values: dict[str, Any]

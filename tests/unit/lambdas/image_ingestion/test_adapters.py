@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from image_ingestion.adapters import HealthImagingImports, S3Store
+from image_ingestion.adapters import HealthImagingImports, S3Store, SqsDeliveries, StateMachine
 from image_ingestion.ports import ImportThrottledError, StoredObject
 from lambda_shared.errors import TransientError
 
@@ -31,26 +32,26 @@ def raising(error: Exception) -> Any:
     return call
 
 
-def test_a_job_imports_the_studys_folder_under_its_token() -> None:
+def test_a_job_imports_its_batchs_folder_under_its_token() -> None:
     requests: list[dict[str, Any]] = []
     service = imports(start_dicom_import_job=lambda **request: requests.append(request) or {"jobId": "j1"})
-    assert service.start("a" * 32, "t" * 64) == "j1"
+    assert service.start("t" * 64) == "j1"
     (request,) = requests
-    assert request["inputS3Uri"] == f"s3://{BUCKET}/validated/{'a' * 32}/"
+    assert request["inputS3Uri"] == f"s3://{BUCKET}/import-input/{'t' * 64}/"
     assert (request["clientToken"], len(request["jobName"]) <= 64) == ("t" * 64, True)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ServiceQuotaExceededException"])
 def test_a_full_service_is_not_an_error(code: str) -> None:
     with pytest.raises(ImportThrottledError):
-        imports(start_dicom_import_job=raising(refusal(code))).start("a" * 32, "t")
+        imports(start_dicom_import_job=raising(refusal(code))).start("t")
 
 
 def test_other_refusals_keep_their_kind() -> None:
     with pytest.raises(TransientError):
-        imports(start_dicom_import_job=raising(refusal("InternalServerException", 500))).start("a" * 32, "t")
+        imports(start_dicom_import_job=raising(refusal("InternalServerException", 500))).start("t")
     with pytest.raises(ClientError):
-        imports(start_dicom_import_job=raising(refusal("AccessDeniedException", 403))).start("a" * 32, "t")
+        imports(start_dicom_import_job=raising(refusal("AccessDeniedException", 403))).start("t")
 
 
 def test_a_job_is_described_and_a_forgotten_one_is_none() -> None:
@@ -79,3 +80,21 @@ def test_a_role_that_may_not_list_finds_nothing_and_does_not_fail() -> None:
     denied = raising(refusal("AccessDenied", 403))
     store = S3Store(SimpleNamespace(head_object=denied, list_object_versions=denied))
     assert store.locate(BUCKET, "upload/a", "e") is None
+
+
+def test_a_failed_message_is_hidden_for_the_pause_in_its_own_queue() -> None:
+    requests: list[dict[str, Any]] = []
+    client = SimpleNamespace(change_message_visibility=lambda **request: requests.append(request))
+    deliveries = SqsDeliveries(client, ["https://sqs/1/p-import", "https://sqs/1/p-upload"])
+    deliveries.delay("arn:aws:sqs:us-east-1:1:p-upload", "r1", 60)
+    assert requests == [{"QueueUrl": "https://sqs/1/p-upload", "ReceiptHandle": "r1", "VisibilityTimeout": 60}]
+
+
+def test_an_execution_that_exists_is_as_good_as_a_started_one() -> None:
+    started: list[dict[str, Any]] = []
+    objects = [{"bucket": BUCKET, "key": "upload/a", "etag": "e", "size": 1}]
+    StateMachine(SimpleNamespace(start_execution=lambda **request: started.append(request)), "arn").start(objects, "n")
+    assert json.loads(started[0]["input"]) == {"objects": objects}
+    StateMachine(SimpleNamespace(start_execution=raising(refusal("ExecutionAlreadyExists"))), "arn").start(objects, "n")
+    with pytest.raises(ClientError):
+        StateMachine(SimpleNamespace(start_execution=raising(refusal("AccessDenied"))), "arn").start(objects, "n")

@@ -221,12 +221,12 @@ def test_a_defect_of_the_deidentifier_is_a_refusal_and_a_storage_fault_is_not(
 def test_queue_import_sends_the_study_with_the_quiet_delay(
     ingestion: Ingestion, upload: Any, tracking: Any, make_dicom: Any, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
-    sent: list[tuple[str, str, int]] = []
+    sent: list[tuple[str, str, int, str]] = []
     monkeypatch.setattr(ingestion.queue, "send", lambda *message: sent.append(message))
     reference = upload(make_dicom())
     identity = ingestion.validate(reference)["object_id"]
     ingestion.queue_import(reference, identity)
-    assert sent == [(tracking.get(identity).study_key, "2026-11-21T12:00:00.000000Z", 5)]
+    assert sent == [(tracking.get(identity).study_key, "2026-11-21T12:00:00.000000Z", 5, identity)]
 
 
 def test_the_last_resort_quarantines_with_the_error_name_only(
@@ -238,6 +238,20 @@ def test_the_last_resort_quarantines_with_the_error_name_only(
     assert "^" not in tracked.reason
     assert f"quarantine/{tracked.object_id}" in keys(s3, UPLOADS)
     assert ingestion.validate(ObjectReference(bucket=UPLOADS, key="upload/0a.dcm"))["valid"] is False
+
+
+def test_the_last_resort_imports_a_sound_object_without_a_research_copy(
+    ingestion: Ingestion, upload: Any, tracking: Any, make_dicom: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(ingestion.queue, "send", lambda *message: sent.append(message))
+    reference = upload(make_dicom())
+    identity = ingestion.validate(reference)["object_id"]
+    assert ingestion.quarantine(reference, "Sandbox.Timedout")["valid"] is True
+    tracked = tracking.get(identity)
+    assert (tracked.status, tracked.deid_status) == ("VALIDATED", "REFUSED")
+    assert tracked.deid_reason == "PROCESSING_FAILED Sandbox.Timedout"
+    assert len(sent) == 1, "the clinical copy goes on"
 
 
 def test_an_imported_object_is_never_moved_to_quarantine(

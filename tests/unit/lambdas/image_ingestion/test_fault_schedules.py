@@ -1,0 +1,127 @@
+"""Ten thousand schedules of faults over the flow's own logic: nothing is lost, nothing is imported twice.
+
+A schedule is a seed: it decides who goes on when, what is duplicated, late or lost, and which call fails before its
+effect, fails after it, or dies with its whole invocation. A seed that fails is printed and fails again by itself.
+`make test-unit` runs the first of them, `make test` all.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.ingestion_workflow import definition
+from image_ingestion import handler
+
+FIXTURES = Path(__file__).parents[3] / "fixtures"
+STUDIES = ("a" * 32, "b" * 32)
+CHUNK = 500
+CHUNKS = 20
+NIGHT = 24 * 3600.0
+MAX_NIGHTS = 12
+
+
+def _load(name: str) -> Any:
+    """A fixture module by its path: tests are no package."""
+    full = f"tests_fixtures_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, FIXTURES / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[full] = module
+        spec.loader.exec_module(module)
+    return sys.modules[full]
+
+
+asl = _load("asl")
+asl.error = asl.StateError
+worlds = _load("ingestion_world")
+DOCUMENT = definition("arn:aws:lambda:us-east-1:111122223333:function:image-ingestion", 4)
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def some_uploads(seed: int) -> list[tuple[str, dict[str, Any]]]:
+    """Up to seven objects of two studies: new images, a content sent twice, another content, a hostile one."""
+    source = random.Random(seed)
+    images: list[dict[str, Any]] = []
+    for number in range(source.randint(2, 7)):
+        kind = source.choice(("new", "new", "new", "again", "changed", "hostile")) if images else "new"
+        image = {"study": source.choice(STUDIES), "image": f"{number:032x}", "content": f"c{number}", "hostile": False}
+        if kind in {"again", "changed"}:
+            image = dict(source.choice(images))
+        if kind == "changed":
+            image["content"] = f"c{number}"
+        images.append({**image, "hostile": image["hostile"] or kind == "hostile"})
+    return [(f"{number:02}", image) for number, image in enumerate(images)]
+
+
+def run_schedule(seed: int, monkeypatch: pytest.MonkeyPatch, rates: Any = None) -> Any:
+    """One schedule until everything is final, or the nights are over."""
+    world = worlds.World(seed, asl, DOCUMENT, rates or worlds.Rates())
+    monkeypatch.setattr(handler, "ingestion", lambda: world.ingestion)
+    monkeypatch.setattr(handler, "imports", lambda: world.imports)
+    for name, image in some_uploads(seed):
+        data = json.dumps(image).encode()
+        world.later(world.random.uniform(0, 300), lambda name=name, data=data: world.upload(name, data))
+    world.run(NIGHT)
+    for night in range(2, MAX_NIGHTS + 1):
+        world.reconcile()
+        world.run(night * NIGHT)
+        if all(item.final for item in world.tracking.items.values()) and night > 2:
+            break
+    return world
+
+
+def complaints(seed: int, world: Any) -> list[str]:
+    """What is wrong at the end of a schedule."""
+    found: list[str] = []
+    uploads = dict(some_uploads(seed))
+    tracked = {item.upload_key: item for item in world.tracking.items.values()}
+    if len(tracked) != len(world.tracking.items) or len(tracked) != len(uploads):
+        found.append("an upload has no item, or two")
+    for name, image in uploads.items():
+        item = tracked.get(f"upload/{name}.dcm")
+        wanted = "QUARANTINED" if image["hostile"] else "IMPORTED"
+        if item is None or item.status != wanted:
+            found.append(f"{name} is {item and (item.status, item.reason_code, item.import_attempts)}, not {wanted}")
+        if item is not None and not image["hostile"] and item.deid_status != "DEIDENTIFIED":
+            found.append(f"{name} has the research copy {item.deid_status}")
+    sound = {(image["image"], image["content"]) for image in uploads.values() if not image["hostile"]}
+    if set(world.archive.imported) != sound:
+        found.append("the archive has other contents than were received")
+    found += [f"{key} was imported {count} times" for key, count in world.archive.imported.items() if count > 1]
+    final = {"IMPORTED", "QUARANTINED"}
+    found += [f"{key} left {a} for {b}" for key, a, b in world.tracking.moves if a in final and a != b]
+    return found
+
+
+def assert_chunk(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        assert not complaints(seed, run_schedule(seed, monkeypatch)), f"schedule {seed}"
+
+
+def test_nothing_is_lost_and_nothing_is_twice_in_the_first_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_chunk(0, monkeypatch)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("chunk", range(1, CHUNKS))
+def test_nothing_is_lost_and_nothing_is_twice_in_ten_thousand_schedules(
+    chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_chunk(chunk, monkeypatch)

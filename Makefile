@@ -85,7 +85,7 @@ test: setup setup-preview ## all tests: unit, contract, policy, integration over
 
 .PHONY: test-unit
 test-unit: setup-unit ## unit, contract and policy tests only: seconds
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not local and not engine and not tensorflow" tests
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not local and not engine and not tensorflow and not thorough" tests
 
 .PHONY: lint
 lint: ## formatting, lint, types and the import rules

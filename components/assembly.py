@@ -342,6 +342,7 @@ def monitoring_args(base: Foundation, events: PlatformEvents, ingestion: Ingesti
         workload=base.workload(),
         stores=MonitoringStores(
             training_data_bucket=naming.bucket("training-data"),
+            preprocessed_bucket=naming.bucket("preprocessed"),
             tracking=base.table("image-tracking"),
             state_machine_arn=ingestion.state_machine_arn,
             import_queue_url=ingestion.import_queue_url,

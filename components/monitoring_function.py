@@ -21,11 +21,13 @@ class MonitoringStores:
     """What is checked, and what drives a forgotten object again.
 
     Attributes:
-        training_data_bucket: PHI zone: keys below upload/ are listed, no object is read.
+        training_data_bucket: PHI zone: keys are listed, no object is read; the reconciler's reports are written there.
+        preprocessed_bucket: research zone: keys are listed.
         reconcile_grace_seconds: age from which an object without a final state counts as forgotten.
     """
 
     training_data_bucket: str
+    preprocessed_bucket: str
     tracking: Table
     state_machine_arn: pulumi.Input[str]
     import_queue_url: pulumi.Input[str]
@@ -48,6 +50,7 @@ def plan(workload: Workload, stores: MonitoringStores, size: FunctionSize) -> Fu
         size=size,
         environment={
             "TRAINING_DATA_BUCKET": stores.training_data_bucket,
+            "PREPROCESSED_BUCKET": stores.preprocessed_bucket,
             "TRACKING_TABLE": stores.tracking.name,
             "INGESTION_STATE_MACHINE_ARN": stores.state_machine_arn,
             "IMPORT_QUEUE_URL": stores.import_queue_url,
@@ -57,14 +60,24 @@ def plan(workload: Workload, stores: MonitoringStores, size: FunctionSize) -> Fu
         },
         statements=[
             Statement(
-                sid="ListReceivedObjects",
+                sid="ListObjects",
                 actions=["s3:ListBucket"],
-                resources=bucket_arns(context, stores.training_data_bucket),
+                resources=bucket_arns(context, stores.training_data_bucket, stores.preprocessed_bucket),
             ),
+            Statement(
+                sid="WriteReports",
+                actions=["s3:PutObject"],
+                resources=[f"{arn}/reports/*" for arn in bucket_arns(context, stores.training_data_bucket)],
+            ),
+            use_key(context, "UseBucketKey", "s3", [keys.phi], write=True),
             Statement(
                 sid="ReadTracking",
                 actions=["dynamodb:BatchGetItem", "dynamodb:Query"],
-                resources=[stores.tracking.arn, stores.tracking.index("by-status")],
+                resources=[
+                    stores.tracking.arn,
+                    stores.tracking.index("by-status"),
+                    stores.tracking.index("by-study"),
+                ],
             ),
             use_key(context, "UseTableKey", "dynamodb", [keys.tracking], write=False),
             Statement(

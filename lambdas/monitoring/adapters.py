@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 from lambda_shared.errors import PlatformError, aws_code, aws_errors
 from lambda_shared.tracking import TrackingTable
 from monitoring.ports import Upload
+from monitoring.report import Report
 
 
 class S3Uploads:
@@ -34,14 +36,81 @@ class S3Uploads:
         )
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
-        request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
-        while True:
-            with aws_errors("ListObjectsV2"):
-                page = self._s3.list_objects_v2(**request)
-            yield from page.get("Contents", [])
-            if not page.get("IsTruncated"):
-                return
-            request["ContinuationToken"] = page["NextContinuationToken"]
+        return listed(self._s3, self._bucket, prefix)
+
+
+def listed(s3_client: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Current objects below a prefix."""
+    request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    while True:
+        with aws_errors("ListObjectsV2"):
+            page = s3_client.list_objects_v2(**request)
+        yield from page.get("Contents", [])
+        if not page.get("IsTruncated"):
+            return
+        request["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def image_set_metadata(imaging: Any, datastore_id: str, image_set_id: str) -> Any:
+    """The metadata document of an image set."""
+    with aws_errors("GetImageSetMetadata"):
+        blob = imaging.get_image_set_metadata(datastoreId=datastore_id, imageSetId=image_set_id)
+    return json.loads(gzip.decompress(blob["imageSetMetadataBlob"].read()))
+
+
+class S3Copies:
+    """`Copies` over both buckets: names only, no object is read."""
+
+    def __init__(self, s3_client: Any, *, phi_bucket: str, research_bucket: str) -> None:
+        self._s3 = s3_client
+        self._phi_bucket = phi_bucket
+        self._research_bucket = research_bucket
+
+    def validated(self, study_key: str) -> set[str]:
+        """Keys of the copies for the archive."""
+        return {item["Key"] for item in listed(self._s3, self._phi_bucket, f"validated/{study_key}/")}
+
+    def deidentified(self, patient_key: str, study_key: str) -> set[str]:
+        """Keys of the research copies."""
+        prefix = f"deidentified/{patient_key}/{study_key}/"
+        return {item["Key"] for item in listed(self._s3, self._research_bucket, prefix)}
+
+
+class S3Reports:
+    """`Reports` as a pair of objects below reports/reconcile/ of the PHI zone: ids there lead to patients."""
+
+    def __init__(self, s3_client: Any, bucket: str) -> None:
+        self._s3 = s3_client
+        self._bucket = bucket
+
+    def put(self, report: Report) -> str:
+        """Keep a report; answers the key of its JSON form."""
+        key = f"reports/reconcile/{report.at}"
+        for suffix, content_type, body in (
+            ("txt", "text/plain; charset=utf-8", report.as_text().encode()),
+            ("json", "application/json", report.as_json()),
+        ):
+            with aws_errors("PutObject"):
+                self._s3.put_object(Bucket=self._bucket, Key=f"{key}.{suffix}", Body=body, ContentType=content_type)
+        return f"{key}.json"
+
+
+class HealthImagingArchive:
+    """`Archive` over HealthImaging's metadata; nothing of it is kept but a number."""
+
+    def __init__(self, imaging_client: Any, datastore_id: str) -> None:
+        self._imaging = imaging_client
+        self._datastore_id = datastore_id
+
+    def instances(self, image_set_id: str) -> int | None:
+        """How many instances an image set has; None when there is no such set."""
+        try:
+            metadata = image_set_metadata(self._imaging, self._datastore_id, image_set_id)
+        except Exception as error:
+            if aws_code(error) == "ResourceNotFoundException":
+                return None
+            raise
+        return sum(len(series["Instances"]) for series in metadata["Study"]["Series"].values())
 
 
 class IngestionWorkflow:
@@ -138,15 +207,11 @@ class AwsProbes:
         return (time.perf_counter() - begin) * 1000
 
     def _any_frame(self, imaging: Any) -> tuple[str, str] | None:
-        import gzip
-
         with aws_errors("SearchImageSets"):
             found = imaging.search_image_sets(datastoreId=self._datastore_id, maxResults=1)
         for summary in found["imageSetsMetadataSummaries"]:
             image_set_id = str(summary["imageSetId"])
-            with aws_errors("GetImageSetMetadata"):
-                blob = imaging.get_image_set_metadata(datastoreId=self._datastore_id, imageSetId=image_set_id)
-            metadata: Any = json.loads(gzip.decompress(blob["imageSetMetadataBlob"].read()))
+            metadata = image_set_metadata(imaging, self._datastore_id, image_set_id)
             for series in metadata["Study"]["Series"].values():
                 for instance in series["Instances"].values():
                     frames: list[Any] = instance.get("ImageFrames") or []

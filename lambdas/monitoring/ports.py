@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from monitoring.report import Report
+
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
@@ -27,6 +29,34 @@ class Uploads(Protocol):
 
     def stored_bytes(self) -> int:
         """Bytes of all current objects in the bucket."""
+        ...
+
+
+class Copies(Protocol):
+    """The copies that ingestion made of a study's images, as keys in their buckets."""
+
+    def validated(self, study_key: str) -> set[str]:
+        """Keys of the copies for the archive."""
+        ...
+
+    def deidentified(self, patient_key: str, study_key: str) -> set[str]:
+        """Keys of the research copies."""
+        ...
+
+
+class Archive(Protocol):
+    """HealthImaging's own word on what it holds."""
+
+    def instances(self, image_set_id: str) -> int | None:
+        """How many instances an image set has; None when there is no such set."""
+        ...
+
+
+class Reports(Protocol):
+    """Where reconciliations are reported."""
+
+    def put(self, report: Report) -> str:
+        """Keep a report; answers its key."""
         ...
 
 

@@ -18,6 +18,7 @@ class Settings:
     """
 
     training_data_bucket: str
+    preprocessed_bucket: str
     tracking_table: str
     ingestion_state_machine_arn: str
     import_queue_url: str

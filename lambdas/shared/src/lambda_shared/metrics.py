@@ -30,6 +30,7 @@ MetricName = Literal[
     "TimeToDeploy",
     "ReconcileMissing",
     "ReconcileRedriven",
+    "ReconcileDifferences",
     "AuditLogLagSeconds",
     "RetrievalLatency",
     "StorageBytes",

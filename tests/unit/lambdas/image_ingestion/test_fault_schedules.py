@@ -82,7 +82,7 @@ def run_schedule(seed: int, monkeypatch: pytest.MonkeyPatch, rates: Any = None) 
     for night in range(2, MAX_NIGHTS + 1):
         world.reconcile()
         world.run(night * NIGHT)
-        if all(item.final for item in world.tracking.items.values()) and night > 2:
+        if night > 2 and world.reports and world.reports[-1].clean:
             break
     return world
 
@@ -96,15 +96,23 @@ def complaints(seed: int, world: Any) -> list[str]:
         found.append("an upload has no item, or two")
     for name, image in uploads.items():
         item = tracked.get(f"upload/{name}.dcm")
-        wanted = "QUARANTINED" if image["hostile"] else "IMPORTED"
+        given_up = (
+            item is not None and item.reason_code == "IMPORT_FAILED" and world.archive.faults[item.object_id] >= 3
+        )
+        wanted = "QUARANTINED" if image["hostile"] or given_up else "IMPORTED"
         if item is None or item.status != wanted:
             found.append(f"{name} is {item and (item.status, item.reason_code, item.import_attempts)}, not {wanted}")
         if item is not None and not image["hostile"] and item.deid_status != "DEIDENTIFIED":
             found.append(f"{name} has the research copy {item.deid_status}")
-    sound = {(image["image"], image["content"]) for image in uploads.values() if not image["hostile"]}
+    imported = {
+        key.removeprefix("upload/").removesuffix(".dcm") for key, i in tracked.items() if i.status == "IMPORTED"
+    }
+    sound = {(image["image"], image["content"]) for name, image in uploads.items() if name in imported}
     if set(world.archive.imported) != sound:
         found.append("the archive has other contents than were received")
     found += [f"{key} was imported {count} times" for key, count in world.archive.imported.items() if count > 1]
+    if not world.reports or not world.reports[-1].clean:
+        found.append(f"the reports are {[dict(report.kinds) for report in world.reports]}")
     final = {"IMPORTED", "QUARANTINED"}
     found += [f"{key} left {a} for {b}" for key, a, b in world.tracking.moves if a in final and a != b]
     return found
@@ -125,3 +133,50 @@ def test_nothing_is_lost_and_nothing_is_twice_in_ten_thousand_schedules(
     chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert_chunk(chunk, monkeypatch)
+
+
+def without_claims(world: Any) -> None:
+    world.tracking.claim_for_import = lambda image, token, now: world.tracking.annotate(
+        image.object_id, {"import_token": token}, now
+    )
+
+
+def without_reconciling(world: Any) -> None:
+    world.reconcile = lambda: None
+
+
+def without_conditions(world: Any) -> None:
+    tracking = world.tracking
+    tracking.advance = lambda key, status, changes, now: (
+        tracking.annotate(key, {**changes, "status": status}, now) or True
+    )
+
+
+def without_waiting_for_the_output(world: Any) -> None:
+    put = world.store.read_if_exists
+    world.store.read_if_exists = lambda bucket, key: b"" if "success" in key else put(bucket, key)
+
+
+DEFECTS = [
+    without_claims,
+    without_reconciling,
+    without_conditions,
+    without_waiting_for_the_output,
+]
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=[defect.__name__ for defect in DEFECTS])
+def test_the_schedules_find_a_flow_that_is_broken(defect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any) -> Any:
+        world = made(*args)
+        defect(world)
+        return world
+
+    made = worlds.World
+    monkeypatch.setattr(worlds, "World", broken)
+    assert any(complaints(seed, run_schedule(seed, monkeypatch)) for seed in range(100))
+
+
+def test_a_schedule_is_repeated_exactly_by_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    moves = [run_schedule(5, monkeypatch).tracking.moves for _ in range(2)]
+    assert moves[0] == moves[1]

@@ -17,33 +17,19 @@ from botocore.exceptions import ClientError
 
 import monitoring.handler as entry
 from lambda_shared.errors import InvalidEventError
-from lambda_shared.tracking import TrackedImage, object_id
-from monitoring.adapters import AwsProbes, IngestionWorkflow, S3Uploads
+from lambda_shared.tracking import TrackedImage
+from monitoring.adapters import AwsProbes, IngestionWorkflow
 from monitoring.ports import Upload
 from monitoring.service import Monitoring
 
 UPLOADS = "proj-local-training-data-111122223333"
-LONG_AGO = "2026-11-01T00:00:00.000000Z"
 
 
 @dataclass
 class Recorder:
-    """The workflow and the bus."""
+    """The bus."""
 
-    started: list[list[str]] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-    queued: list[str] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
-
-    def start(self, uploads: list[Upload], name: str) -> bool:
-        fresh = name not in self.names
-        self.names.add(name)
-        if fresh:
-            self.started.append([upload.key for upload in uploads])
-        return fresh
-
-    def queue_import(self, study_key: str, enqueued_at: str) -> None:
-        self.queued.append(study_key)
 
     def publish(self, data: Any, event_id: str) -> None:
         self.events.append(data)
@@ -93,86 +79,8 @@ def probes() -> FakeProbes:
 
 
 @pytest.fixture
-def monitor(s3: Any, tracking: Any, recorder: Recorder, probes: Any, meter: Any, clock: Any) -> Monitoring:
-    clock.moment = datetime.now(UTC) + timedelta(hours=1)  # the mocked S3 dates objects by the machine's clock
-    return Monitoring(
-        uploads=S3Uploads(s3, UPLOADS),
-        tracking=tracking,
-        workflow=recorder,
-        probes=probes,
-        publisher=recorder,
-        meter=meter,
-        clock=clock,
-        bucket=UPLOADS,
-        grace_seconds=900,
-    )
-
-
-def upload(s3: Any, tracking_table: Any, name: str, status: str | None, **values: Any) -> str:
-    """An object below upload/ and its tracked item (none without a status)."""
-    etag = s3.put_object(Bucket=UPLOADS, Key=f"upload/{name}", Body=name.encode())["ETag"].strip('"')
-    identity = object_id(UPLOADS, f"upload/{name}", etag)
-    if status:
-        item = {"object_id": identity, "upload_key": f"upload/{name}", "etag": etag, "status": status}
-        tracking_table.put_item(Item={**item, "updated_at": LONG_AGO, "size_bytes": 1, **values})
-    return identity
-
-
-def test_everything_without_a_final_state_is_driven_again_where_it_stopped(
-    monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder, meter: Any
-) -> None:
-    upload(s3, tracking_table, "imported", "IMPORTED")
-    upload(s3, tracking_table, "quarantined", "QUARANTINED")
-    upload(s3, tracking_table, "never-seen", None)
-    upload(s3, tracking_table, "received", "RECEIVED")
-    upload(s3, tracking_table, "no-deid", "VALIDATED", deid_status="PENDING", study_key="s1")
-    upload(s3, tracking_table, "no-import-1", "VALIDATED", deid_status="DEIDENTIFIED", study_key="s2")
-    upload(s3, tracking_table, "no-import-2", "VALIDATED", deid_status="REFUSED", study_key="s2")
-    answer = monitor.reconcile()
-    assert answer == {"received": 7, "imported": 1, "quarantined": 1, "redriven": 4, "missing": 0}
-    assert recorder.started == [["upload/never-seen", "upload/no-deid", "upload/received"]]
-    assert recorder.queued == ["s2"]
-    assert meter.counts["ReconcileRedriven"] == 4
-    assert meter.counts["StorageBytes"] > 0
-    assert recorder.events == []
-
-
-def test_what_is_on_its_way_is_left_alone(
-    monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder, clock: Any
-) -> None:
-    clock.moment = datetime.now(UTC) + timedelta(seconds=60)
-    upload(s3, tracking_table, "fresh", None)
-    upload(s3, tracking_table, "busy", "RECEIVED", updated_at=clock.moment.isoformat().replace("+00:00", "Z"))
-    assert monitor.reconcile()["redriven"] == 0
-    assert recorder.started == []
-
-
-def test_a_second_run_in_the_same_hour_starts_nothing_twice(
-    monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder
-) -> None:
-    upload(s3, tracking_table, "received", "RECEIVED")
-    assert monitor.reconcile()["redriven"] == 1
-    assert monitor.reconcile()["redriven"] == 0
-    assert len(recorder.started) == 1
-
-
-def test_a_tracked_object_that_is_no_current_upload_is_missing_and_driven(
-    monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder, meter: Any
-) -> None:
-    upload(s3, tracking_table, "lost", "RECEIVED")
-    s3.delete_object(Bucket=UPLOADS, Key="upload/lost")
-    answer = monitor.reconcile()
-    assert (answer["missing"], answer["redriven"]) == (1, 1)
-    assert recorder.started == [["upload/lost"]]
-    assert meter.counts["ReconcileMissing"] == 1
-    assert recorder.events[0].metric == "ReconcileMissing"
-
-
-def test_many_uploads_go_in_batches(monitor: Monitoring, s3: Any, tracking_table: Any, recorder: Recorder) -> None:
-    for number in range(120):
-        upload(s3, tracking_table, f"u{number:03d}", None)
-    assert monitor.reconcile()["redriven"] == 120
-    assert [len(batch) for batch in recorder.started] == [100, 20]
+def monitor(recorder: Recorder, probes: Any, meter: Any, clock: Any) -> Monitoring:
+    return Monitoring(probes=probes, publisher=recorder, meter=meter, clock=clock)
 
 
 def test_a_healthy_platform_says_so(monitor: Monitoring, meter: Any) -> None:
@@ -301,11 +209,14 @@ def test_the_workflow_adapter_starts_an_execution_once_and_queues(import_queue: 
 
 
 def test_the_entry_point_dispatches_and_a_bare_schedule_means_health(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(health=lambda: {"a": 1}, reconcile=lambda: {"a": 2}, audit_lag=lambda: {"a": 3})
+    fake = SimpleNamespace(health=lambda: {"a": 1}, audit_lag=lambda: {"a": 3})
+    asked: list[dict[str, Any]] = []
     monkeypatch.setattr(entry, "monitoring", lambda: fake)
+    monkeypatch.setattr(entry, "reconciler", lambda: SimpleNamespace(run=lambda **how: asked.append(how) or {"a": 2}))
     context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
-    events = [{}, {"operation": "reconcile"}, {"operation": "audit-lag"}]
+    events = [{}, {"operation": "reconcile", "full": True, "grace_seconds": 0}, {"operation": "audit-lag"}]
     assert [entry.handler(event, context)["a"] for event in events] == [1, 2, 3]
+    assert asked == [{"full": True, "grace_seconds": 0}]
     with pytest.raises(InvalidEventError):
         entry.handler({"operation": "delete"}, context)
 

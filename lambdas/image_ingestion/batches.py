@@ -71,7 +71,7 @@ class ImportBatches:
         job_id = self.service.start(token)
         changes = {"import_job_id": job_id, "datastore_id": self.datastore_id}
         now = iso(self.clock.now())
-        self._each(lambda image: self.tracking.annotate(image.object_id, changes, now), staged)
+        self._each(lambda image: self.tracking.note_import_job(image.object_id, token, changes, now), staged)
         return len(staged)
 
     def members(self, token: str) -> list[TrackedImage]:

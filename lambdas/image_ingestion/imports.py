@@ -22,7 +22,6 @@ MAX_ATTEMPTS = 3
 FINISHED = frozenset({"COMPLETED", "FAILED"})
 # The service's own faults: the file is not to blame, so it is imported again (a bounded number of times).
 SERVER_FAULTS = ("InternalServer", "Throttling", "ServiceUnavailable", "AccessDenied", "Timeout")
-NO_OUTCOME = "InternalServer: the job ended without a word on this file"
 Decision = Literal["started", "superseded", "nothing-to-import", "already-started", "finished", "throttled", "waiting"]
 Settled = Literal["imported", "failed", "requeued"]
 Counts = dict[Settled, int]
@@ -171,18 +170,23 @@ class Imports:
         output = read_output(self.batches.store, self.batches.bucket, self.batches.datastore_id, job)
         again: set[str] = set()
         for member in members:
-            outcome = output.outcomes.get(member.object_id)
-            settled = self._settle(member, outcome or FileOutcome(object_id=member.object_id, error=NO_OUTCOME), job)
+            settled = self._settle(member, output.outcomes.get(member.object_id), job)
             counts[settled] += 1
-            again |= {member.study_key} if settled == "requeued" else set()
+            if settled == "requeued" and member.import_attempts + 1 < MAX_ATTEMPTS:
+                again.add(member.study_key)  # later tries are the reconciler's: one a night, and reported
         for study_key in sorted(again):
             self.queue.send(study_key, self._now(), self.quiet_seconds)
         if output.warnings:
             self.meter.count("ImportWarnings", output.warnings)
         return counts
 
-    def _settle(self, member: TrackedImage, outcome: FileOutcome, job: ImportJob) -> Settled:
+    def _settle(self, member: TrackedImage, outcome: FileOutcome | None, job: ImportJob) -> Settled:
+        """Without an outcome the whole job failed, or the image came too late for it: no fault of the image."""
         tracking = self.batches.tracking
+        attempts = member.import_attempts + 1
+        if outcome is None:
+            tracking.release_from_import(member.object_id, member.import_token, attempts, self._now())
+            return "requeued"
         if not outcome.error:
             changes: dict[str, Any] = {
                 "image_set_id": outcome.image_set_id,
@@ -196,7 +200,6 @@ class Imports:
                     # Conflicting patient or study attributes: stored, but DICOMweb does not show it unasked.
                     self.meter.count("ImportNonPrimary")
             return "imported"
-        attempts = member.import_attempts + 1
         if outcome.error.startswith(SERVER_FAULTS) and attempts < MAX_ATTEMPTS:
             tracking.release_from_import(member.object_id, member.import_token, attempts, self._now())
             return "requeued"

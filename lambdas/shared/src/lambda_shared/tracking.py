@@ -120,6 +120,10 @@ class TrackingTable(Protocol):
         """Take a validated object for an import batch, at most one at a time; True when that batch has it now."""
         ...
 
+    def note_import_job(self, object_id: str, token: str, changes: dict[str, Any], now: str) -> bool:
+        """Set attributes of the batch's job; False when the batch has the object no more."""
+        ...
+
     def release_from_import(self, object_id: str, token: str, attempts: int, now: str) -> bool:
         """Give an object back after its batch failed it; False when the batch has it no more."""
         ...
@@ -204,11 +208,15 @@ class DynamoTrackingTable:
         values = {":validated": "VALIDATED", ":free": "", ":token": token, ":attempts": image.import_attempts}
         return self._update_if(image.object_id, {"import_token": token}, now, condition, values)
 
+    def note_import_job(self, object_id: str, token: str, changes: dict[str, Any], now: str) -> bool:
+        """Set attributes of the batch's job; False when the batch has the object no more."""
+        condition = "#status = :validated AND import_token = :held"
+        return self._update_if(object_id, changes, now, condition, {":validated": "VALIDATED", ":held": token})
+
     def release_from_import(self, object_id: str, token: str, attempts: int, now: str) -> bool:
         """Give an object back after its batch failed it; False when the batch has it no more."""
         changes = {"import_token": "", "import_job_id": "", "import_attempts": attempts}
-        values = {":validated": "VALIDATED", ":token": token}
-        return self._update_if(object_id, changes, now, "#status = :validated AND #import_token = :token", values)
+        return self.note_import_job(object_id, token, changes, now)
 
     def _update_if(
         self, object_id: str, changes: dict[str, Any], now: str, condition: str, condition_values: dict[str, Any]

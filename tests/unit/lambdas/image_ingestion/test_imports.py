@@ -71,7 +71,7 @@ def test_a_late_arrival_is_imported_alone(
     assert [name for name in staged() if name.startswith(batch_token([late]))] == [f"{batch_token([late])}/m2.dcm"]
 
 
-CRASH_POINTS = ["put", "claim_for_import", "copy", "start", "annotate"]
+CRASH_POINTS = ["put", "claim_for_import", "copy", "start", "note_import_job"]
 
 
 @pytest.mark.parametrize("point", CRASH_POINTS)

@@ -33,6 +33,7 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[..., d
                 workload=workload,
                 stores=MonitoringStores(
                     training_data_bucket=context.naming.bucket("training-data"),
+                    preprocessed_bucket=context.naming.bucket("preprocessed"),
                     tracking=table("image-tracking"),
                     state_machine_arn=context.naming.arn("states", "stateMachine:ingestion"),
                     import_queue_url="https://queue",

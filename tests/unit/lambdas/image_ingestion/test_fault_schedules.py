@@ -44,6 +44,7 @@ def _load(name: str) -> Any:
 
 asl = _load("asl")
 asl.error = asl.StateError
+parts = _load("ingestion_parts")
 worlds = _load("ingestion_world")
 DOCUMENT = definition("arn:aws:lambda:us-east-1:111122223333:function:image-ingestion", 4)
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from pynetdicom import _config
 from pynetdicom.acse import ACSE
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
@@ -29,6 +30,8 @@ from services.store_scp.peers import PeerBook
 from services.store_scp.receiver import Receiver
 from services.store_scp.upper_layer import BoundedDUL, BoundedSocket, WaitingDIMSE
 
+_config.LOG_HANDLER_LEVEL = "none"
+"""pynetdicom's standard handlers write out what peers send, and cost more than the negotiation itself."""
 REJECT_CALLING: Final = (1, 1, 3)
 REJECT_CALLED: Final = (1, 1, 7)
 REJECT_CONGESTION: Final = (2, 3, 1)
@@ -130,8 +133,8 @@ class ReceiverAssociation(Association):
         self._placed = peer.name
         self.peer = peer
         self.acceptor.supported_contexts = self.side.peers.contexts(peer, request.presentation_context_definition_list)
-        if isinstance(self.dul.socket, BoundedSocket) and self.dul.socket.socket is not None:
-            self.dul.socket.socket.settimeout(self.side.limits.idle_seconds)
+        if isinstance(self.dul.socket, BoundedSocket):
+            self.dul.socket.time_limit(self.side.limits.idle_seconds)
         return None
 
     def _rejected(self, how: tuple[int, int, int], reason: str, peer: str = "") -> tuple[int, int, int]:
@@ -171,7 +174,9 @@ class Handler(RequestHandler):
         association = ReceiverAssociation(self.ae, side, self.client_address[0], certificate)
         association._server = self.server
         association.name = "AcceptorThread"
-        association.set_socket(BoundedSocket(association, client_socket=self.request))
+        connection = BoundedSocket(association, client_socket=self.request)
+        connection.time_limit(side.limits.associate_seconds)
+        association.set_socket(connection)
         association.acceptor.maximum_length = self.ae.maximum_pdu_size
         association.acceptor.ae_title = self.server.ae_title
         association.acceptor.address_info = self.local
@@ -252,9 +257,6 @@ class ReceiverServer(ThreadedAssociationServer):
         """Accept nothing more; associations go on."""
         socketserver.BaseServer.shutdown(self)
         self.server_close()
-
-    def _bind_defaults(self) -> None:
-        """pynetdicom's logging handlers print what peers send; none are bound."""
 
 
 def handshake(context: ssl.SSLContext, request: socket.socket, seconds: float) -> ssl.SSLSocket:

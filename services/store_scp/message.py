@@ -46,6 +46,11 @@ class Incoming:
         self._other_bytes = 0
         self._in_data_set = False
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether more of the message must come."""
+        return self._in_data_set or bool(self._command)
+
     def drop(self) -> None:
         """Let a half received message go."""
         if self._store is not None:

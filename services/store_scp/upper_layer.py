@@ -17,6 +17,7 @@ import queue
 import select
 import socket
 import ssl
+import struct
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,13 +71,28 @@ class BoundedSocket(AssociationSocket):
             self.event_queue.put("Evt17")  # transport connection closed
             return False
 
+    def time_limit(self, seconds: float) -> None:
+        """Bound each read and write. Plain sockets get the kernel's own bound, which lets one read wait for it all."""
+        sock = self.socket
+        if sock is None:
+            return
+        if isinstance(sock, ssl.SSLSocket):
+            sock.settimeout(seconds)
+            return
+        bound = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+        sock.settimeout(None)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bound)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
+
     def fill(self, view: memoryview, deadline: float) -> None:
         """Fill the buffer. Raises OSError when the connection ends or the deadline passes."""
         sock = self.socket
         if sock is None:
             raise ConnectionError("the connection is closed")
+        # one wake-up a PDU instead of one a segment, where the kernel itself keeps the time (`time_limit`)
+        flags = 0 if isinstance(sock, ssl.SSLSocket) else socket.MSG_WAITALL
         while view:
-            count = sock.recv_into(view)
+            count = sock.recv_into(view, len(view), flags)
             if not count:
                 raise ConnectionError("the peer closed the connection within a PDU")
             view = view[count:]
@@ -212,6 +228,18 @@ class BoundedDUL(DULServiceProvider):
 
     # reading -------------------------------------------------------------------------------------------------------
     def _read_pdu_data(self) -> None:
+        """A PDU, and where it left a message unfinished the next ones: they are on their way."""
+        self._read_pdu()
+        while (
+            self._incoming.unfinished
+            and not self._kill_thread
+            and self.event_queue.empty()
+            and self.to_provider_queue.empty()
+        ):
+            self._idle_timer.restart()
+            self._read_pdu()
+
+    def _read_pdu(self) -> None:
         """One PDU: header, judgement, body. Anything wrong is an event of the state machine, as in pynetdicom."""
         established = self.state_machine.current_state == ESTABLISHED
         seconds = self._limits.idle_seconds if established else self._limits.associate_seconds

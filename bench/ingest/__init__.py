@@ -1,0 +1,1 @@
+"""C-STORE ingest: the receiver against Orthanc and dcmtk's storescp."""

@@ -99,9 +99,20 @@ lint: ## formatting, lint, types and the import rules
 schemas: ## write the schemas of the stack files and docs/CONFIGURATION.md from the models that check them
 	@$(PYTHON) -m tools.configuration write
 
+.PHONY: bench-deid
+bench-deid: ## de-identification beside pydicom, dicom-anonymizer and dcmanon: speed, leaks, memory (and recall of burned-in text)
+	@$(SETUP) bench-deid pixels
+	@.venvs/bench-deid/bin/python -W ignore -m bench.deid --json .cache/bench-deid.json
+	@.venvs/pixels/bin/python -W ignore -m bench.deid.burned_in --json .cache/bench-burned-in.json
+
+.PHONY: fuzz
+fuzz: ## fuzz parser, de-identifier and codestream reader for FUZZ_SECONDS (60) each; the corpus is kept
+	@$(SETUP) fuzz
+	@.venvs/fuzz/bin/python -W ignore -m tests.fuzz.run
+
 .PHONY: lock
 lock: ## compile the lock files again: hashes, no index addresses
-	@cd requirements && for name in dev aws lambda train $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
+	@cd requirements && for name in dev aws lambda train pixels bench-deid fuzz $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
 
 .PHONY: clean
 clean: down ## down, and remove environments and caches too

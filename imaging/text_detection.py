@@ -104,6 +104,7 @@ def _words(page: "NDArray[np.uint8]") -> list[str]:
     reader = _reader()
     reader.SetImage(import_module("PIL.Image").fromarray(page))
     reader.SetSourceResolution(150)
-    reader.Recognize()
+    if not reader.GetUTF8Text().strip():
+        return []
     read = reader.MapWordConfidences()
     return [word for word, sure in read if sure >= _CONFIDENCE and re.search(rf"[A-Za-z0-9]{{{_LEGIBLE}}}", word)]

@@ -28,6 +28,12 @@ ENVIRONMENTS = {
         "TensorFlow, as the SageMaker containers have it (about 1.5 GB)",
     ),
 }
+OPTIONAL_ENVIRONMENTS = {
+    "pixels": (ROOT / ".venvs" / "pixels", "pixels.lock", "the engines that find text in pixels (about 0.5 GB)"),
+    "bench-deid": (ROOT / ".venvs" / "bench-deid", "bench-deid.lock", "other de-identifiers, to compare with"),
+    "fuzz": (ROOT / ".venvs" / "fuzz", "fuzz.lock", "coverage-guided fuzzing"),
+}
+"""Made only when named: no other command needs them."""
 PARTS = [*ENVIRONMENTS, "layers", "cli"]
 
 
@@ -37,19 +43,21 @@ class SetupError(Exception):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Make the environments of this checkout (safe to repeat).")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)} (default: all)")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"some of: {', '.join((*PARTS, *OPTIONAL_ENVIRONMENTS))}"
+    )
     parser.add_argument("--layer-runtimes", default="python3.11", help="comma-separated Lambda runtimes to build for")
     args = parser.parse_args()
-    unknown = [part for part in args.parts if part not in PARTS]
+    unknown = [part for part in args.parts if part not in known]
     if unknown:
-        parser.error(f"unknown part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+        parser.error(f"unknown part {unknown[0]!r}; choose from {', '.join(known)}")
     if sys.version_info < (3, 11):  # noqa: UP036  (the very machine that has an older one needs the sentence)
         sys.stderr.write(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}.\n")
         return 1
     wanted = args.parts or PARTS
     try:
         uv = find_uv()
-        for name in (n for n in ENVIRONMENTS if n in wanted):
+        for name in (n for n in {**ENVIRONMENTS, **OPTIONAL_ENVIRONMENTS} if n in wanted):
             make_environment(uv, name)
         python = str(ENVIRONMENTS["project"][0] / "bin" / "python")
         if "layers" in wanted:
@@ -88,7 +96,7 @@ def find_uv() -> str:
 
 def make_environment(uv: str, name: str) -> None:
     """One virtual environment from its lock file, unless it is there already."""
-    folder, lock_name, purpose = ENVIRONMENTS[name]
+    folder, lock_name, purpose = {**ENVIRONMENTS, **OPTIONAL_ENVIRONMENTS}[name]
     lock = ROOT / "requirements" / lock_name
     stamp = folder / ".made-from"
     digest = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()

@@ -107,8 +107,9 @@ def judge(pixels: "np.ndarray[Any, Any]", plain: "np.ndarray[Any, Any]", labels:
         inked = pixels[top:bottom, left:right] != plain[top:bottom, left:right]
         kept = (cleaned[top:bottom, left:right] == pixels[top:bottom, left:right]) & inked
         gone = 1 - int(kept.sum()) / max(int(inked.sum()), 1)
-        masked += int(gone >= 0.95)
-        passed += int(gone < 0.95)
+        uniform = float(cleaned[top:bottom, left:right].std()) < 1  # black over black ink: nothing to read either
+        masked += int(gone >= 0.95 or uniform)
+        passed += int(gone < 0.95 and not uniform)
         near[max(top - 12, 0) : bottom + 12, max(left - 12, 0) : right + 12] = True
     lost = int(((cleaned != pixels) & ~near).sum())
     return {"labels": len(labels), "masked": masked, "passed": passed, "samples lost elsewhere": lost}

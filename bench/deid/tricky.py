@@ -27,7 +27,7 @@ PLANTED: Final = (
     *("Квиллфезер", "クイルフェザー", "山田太郎", "Κουιλφέδερ", "Müßlinger", "김희중", "王小东"),
 )
 PLANTED_DATES: Final = ("19480517", "1948-05-17", "17.05.1948")
-PLANTED_UID_ROOT: Final = "1.2.826.0.1.3680043.8.498"
+PLANTED_UID_ROOT: Final = "1.2.826.0.1.3680043.99.4711"
 SIZE: Final = 64
 
 

@@ -43,9 +43,8 @@ class SetupError(Exception):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Make the environments of this checkout (safe to repeat).")
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"some of: {', '.join((*PARTS, *OPTIONAL_ENVIRONMENTS))}"
-    )
+    known = [*PARTS, *OPTIONAL_ENVIRONMENTS]
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(known)}")
     parser.add_argument("--layer-runtimes", default="python3.11", help="comma-separated Lambda runtimes to build for")
     args = parser.parse_args()
     unknown = [part for part in args.parts if part not in known]

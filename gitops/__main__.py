@@ -1,0 +1,183 @@
+"""The command line of the delivery pipeline: `python -m gitops --help`.
+
+Ends with 0 for yes, 3 for no (refused, drifted), 1 for an input or a service that cannot be used, 2 for misuse.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import httpx
+import typer
+
+from gitops.comment import CommentFacts, build_comment, marker
+from gitops.drift import MARKER, find_drift, report
+from gitops.errors import GitopsError, RefusedError
+from gitops.github import GitHub
+from gitops.plan import PlanRecord, check_plan, record_plan
+from gitops.preview import read_preview
+from gitops.promotion import (
+    STAGES,
+    Deployment,
+    check_promotion,
+    check_rollback,
+    git_ancestry,
+    read_deployments,
+    stage_before,
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The decisions of the delivery pipeline, for workflows and for people.",
+    rich_markup_mode=None,
+)
+REFUSED: Final = 3
+ReadableFile = typer.Option(exists=True, dir_okay=False, readable=True)
+Stack = Annotated[str, typer.Option(help="Name of the stack.")]
+Commit = Annotated[str, typer.Option(help="Full name of the commit.", envvar="GITHUB_SHA")]
+Plan = Annotated[Path, ReadableFile]
+State = Annotated[Path, ReadableFile]
+Records = Annotated[Path | None, typer.Option(help="File of records; without it GitHub is asked.", exists=True)]
+
+
+@app.command()
+def comment(  # noqa: PLR0917  (typer passes its options by name)
+    stack: Stack,
+    commit: Commit,
+    preview: Annotated[Path, ReadableFile],
+    beside: Annotated[Path | None, typer.Option(help="What the preview wrote to standard error.", exists=True)] = None,
+    code: Annotated[int, typer.Option(help="What `pulumi preview` ended with.")] = 0,
+    post: Annotated[int | None, typer.Option(help="Number of the pull request to write it to.")] = None,
+) -> None:
+    """The comment of a pull request from `pulumi preview --json`; printed, or written to the request."""
+    found = read_preview(preview.read_text(), beside.read_text() if beside else "", code)
+    body = build_comment(found, CommentFacts(stack=stack, commit=commit, run_url=_run_url()))
+    if post is None:
+        sys.stdout.write(body)
+    else:
+        _say(_github().put_comment(post, marker(stack), body))
+    if not found.complete:
+        raise RefusedError(f"The preview of {stack} failed or a mandatory policy refused it: see the comment.")
+
+
+@app.command()
+def plan_record(stack: Stack, commit: Commit, plan: Plan, state: State) -> None:
+    """Record what an approver is going to see: digests of the plan and of the state, as JSON."""
+    sys.stdout.write(record_plan(stack=stack, commit=commit, plan=plan, state=state).dumps())
+
+
+@app.command()
+def plan_check(stack: Stack, commit: Commit, plan: Plan, state: State, record: Annotated[Path, ReadableFile]) -> None:
+    """Refuse a plan that is another one, of another commit, too old, or made from a state that has changed since."""
+    check_plan(PlanRecord.loads(record.read_text()), stack=stack, commit=commit, plan=plan, state=state)
+    _say(f"The plan is the approved one, and {stack} is as it was.")
+
+
+@app.command()
+def drift(
+    stack: Stack,
+    refresh: Annotated[Path, typer.Option(help="Output of `pulumi refresh --preview-only --json`.", exists=True)],
+    issue: Annotated[bool, typer.Option(help="Keep an issue open while there is drift.")] = False,
+) -> None:
+    """Tell what changed outside of the program; ends with 3 when anything did."""
+    found = find_drift(refresh.read_text())
+    text = report(stack, found)
+    sys.stdout.write(text)
+    if issue:
+        _github().put_issue(MARKER.format(stack=stack), f"Drift in {stack}", text, wanted=bool(found))
+    if found:
+        raise RefusedError(f"{len(found)} resources of {stack} have drifted.")
+
+
+@app.command()
+def promote_check(stack: Stack, commit: Commit, records: Records = None) -> None:
+    """May this commit go to this stack? Only after the stage before it."""
+    before = stage_before(stack)
+    _say(check_promotion(stack, commit, _records(before, records), git_ancestry(Path.cwd())))
+
+
+@app.command()
+def rollback_check(stack: Stack, commit: Commit, records: Records = None) -> None:
+    """May this stack go back to this commit? Only to one that ran here, and that `main` holds."""
+    _say(check_rollback(stack, commit, _records(stack, records), git_ancestry(Path.cwd())))
+
+
+@app.command()
+def record(
+    stack: Stack,
+    commit: Commit,
+    succeeded: Annotated[bool, typer.Option(help="Update applied and validation passed.")],
+    plan: Annotated[Path | None, typer.Option(help="Record of the plan that was applied.", exists=True)] = None,
+    records: Annotated[Path | None, typer.Option(help="File to append to; without it GitHub keeps it.")] = None,
+) -> None:
+    """Write down that a commit was deployed, or that its deployment failed."""
+    done = Deployment(
+        stack=stack,
+        commit=commit,
+        succeeded=succeeded,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        plan_digest=PlanRecord.loads(plan.read_text()).plan_digest if plan else "",
+        run_url=_run_url(),
+    )
+    if records is None:
+        _github().record(done)
+    else:
+        with records.open("a") as file:
+            file.write(done.line() + "\n")
+    _say(f"Recorded: {commit[:12]} in {stack} {'succeeded' if succeeded else 'failed'}.")
+
+
+@app.command()
+def stages() -> None:
+    """The stages in the order of promotion."""
+    sys.stdout.write("\n".join(STAGES) + "\n")
+
+
+def _records(stack: str | None, file: Path | None) -> list[Deployment]:
+    if stack is None:
+        return []
+    return read_deployments(file.read_text()) if file else list(_github().deployments(stack))
+
+
+def _github() -> GitHub:
+    try:
+        repository, token = os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_TOKEN"]
+    except KeyError as missing:
+        raise GitopsError(
+            f"{missing.args[0]} is not set: run it in a workflow, or give a file of records."
+        ) from missing
+    return GitHub(repository, token, api=os.environ.get("GITHUB_API_URL", "https://api.github.com"))
+
+
+def _run_url() -> str:
+    server, repository, run = (os.environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def main() -> int:
+    """Run a command and answer its exit code."""
+    try:
+        app()
+    except RefusedError as refused:
+        _say(f"refused: {refused}")
+        return REFUSED
+    except (GitopsError, OSError, httpx.HTTPError) as error:
+        _say(f"gitops: {error}")
+        return 1
+    except SystemExit as ended:  # typer ends the process itself, with 2 for arguments that it does not know
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -37,7 +37,7 @@ def deploy_boundary(scope: Scope, state_bucket: str) -> str:
             "NoRoleOutsideTheWorkloadBoundary",
             do("iam", "AttachRolePolicy", "CreateRole", "PutRolePermissionsBoundary", "PutRolePolicy"),
             ["*"],
-            {"StringNotEquals": {"iam:PermissionsBoundary": scope.workload_boundary}},
+            {"StringNotEquals": {"iam:PermissionsBoundary": scope.workload_boundaries}},
         ),
         _deny(
             "NoOtherWayToRights",

@@ -81,7 +81,7 @@ def observability(scope: Scope) -> list[Statement]:
 def identity(scope: Scope) -> list[Statement]:
     """Roles of the platform: made, changed and handed over only inside the boundary that the bootstrap owns."""
     roles = scope.named("iam", "role/", regional=False)
-    bounded: Conditions = {"StringEquals": {"iam:PermissionsBoundary": scope.workload_boundary}}
+    bounded: Conditions = {"StringEquals": {"iam:PermissionsBoundary": scope.workload_boundaries}}
     return [
         grant(
             "ReadRoles",

@@ -15,7 +15,7 @@ from bootstrap.scope import Scope, do, grant
 from bootstrap.settings import GitHubSettings
 from components._base import Context, PlatformComponent
 from components._iam import Statement, Text, policy_document
-from components.boundary import boundary_document
+from components.boundary import boundary_document, responder_document
 
 AUDIENCE: Final = "sts.amazonaws.com"
 ISSUER: Final = "token.actions.githubusercontent.com"
@@ -96,7 +96,7 @@ def state_access(args: EnvironmentRolesArgs, *, write: bool) -> list[Statement]:
 class EnvironmentRoles(PlatformComponent):
     """One environment's boundaries and roles.
 
-    Creates `{name}-workload-boundary`, `{name}-deploy-boundary`, the roles `{name}-deploy`, `{name}-preview` and
+    Creates `{name}-workload-boundary`, `{name}-responder-boundary`, `{name}-deploy-boundary`, the roles `{name}-deploy`, `{name}-preview` and
     `{name}-image-push`, and their policies. Guarantees: a token of another repository, branch rule or environment gets
     none of them; the deploy role cannot change its own rights, either boundary, or the state's protection.
     """
@@ -112,6 +112,9 @@ class EnvironmentRoles(PlatformComponent):
         self._args, self._name = args, name
         workload = self._build_policy(
             "workload-boundary", "boundary", boundary_document(args.stack_context), "boundary"
+        )
+        self._build_policy(
+            "responder-boundary", "responder-boundary", responder_document(args.stack_context), "boundary"
         )
         ceiling = deploy_boundary(args.scope, args.state_bucket)
         boundary = self._build_policy("deploy-boundary", "deploy-boundary", ceiling, "boundary")

@@ -40,9 +40,10 @@ class Scope:
         return self.arn("iam", f"role/{self.prefix}-{name}", regional=False)
 
     @property
-    def workload_boundary(self) -> str:
-        """ARN of the boundary that every role of the platform has."""
-        return self.arn("iam", f"policy/{self.prefix}-boundary", regional=False)
+    def workload_boundaries(self) -> list[str]:
+        """ARNs of the boundaries of the platform's roles: everybody's, and that of breach response."""
+        names = ("boundary", "responder-boundary")
+        return [self.arn("iam", f"policy/{self.prefix}-{name}", regional=False) for name in names]
 
     @property
     def tagged(self) -> Conditions:

@@ -55,6 +55,8 @@ InterfaceService = Literal[
     "sqs",
     "lambda",
     "xray",
+    "cloudtrail",
+    "ec2",
 ]
 """Suffixes of the interface endpoints `com.amazonaws.<region>.<suffix>` that the platform may use."""
 NEEDED_SERVICES = frozenset(get_args(InterfaceService)) - {"dicom-medical-imaging", "ecr.api", "ecr.dkr"}
@@ -268,29 +270,35 @@ class MonitoringSettings(Group):
 
 
 class SecuritySettings(Group):
-    """What guards the stack; what an account's own baseline owns (trail, detection, record, defaults) is false here.
-
-    `configServiceRole` is false where the account has AWS Config's service-linked role already (one an account).
-    `breakGlassPeople` are names of IAM users.
-    """
+    """What guards the stack. What an account's own baseline owns (trail, detection, record, defaults) is false here."""
 
     trail: bool = True
-    """A CloudTrail trail of its own."""
+    """CloudTrail with data events of PHI, into the audit bucket, and the security alarms that read it."""
     trail_insights: tuple[Literal["ApiCallRateInsight", "ApiErrorRateInsight"], ...] = ()
-    """Unusual rates that the trail reports."""
+    """What CloudTrail learns the usual rate of, to report what is unusual."""
     detection: bool = True
-    """A GuardDuty detector of its own."""
+    """GuardDuty and IAM Access Analyzer, one each an account and region."""
     config_recorder: bool = True
-    """An AWS Config recorder with its rules."""
+    """AWS Config with managed rules of the HIPAA conformance pack, one recorder an account and region."""
     config_service_role: bool = True
-    """Makes AWS Config's service-linked role."""
+    """Makes AWS Config's service-linked role; false where the account has it already."""
     account_defaults: bool = True
-    """Password policy, public access block and disk encryption of the account."""
+    """No public buckets, encrypted volumes and a password policy for the whole account."""
     break_glass_people: tuple[Principal, ...] = ()
-    """Who may take the emergency role; nobody: there is none."""
+    """IAM users who may take the emergency role; with nobody there is no such role."""
+    breach_dry_run: bool = False
+    """Breach response writes down what it would do and changes nothing."""
+    breach_min_severity: float = Field(default=7.0, ge=0, le=10)
+    """Severity of a GuardDuty finding from which breach response begins; 7 and above is high."""
+    breach_quarantine_hours: int = Field(default=24, ge=0, le=168)
+    """Hours that every session of a shut role stays refused; 0 refuses those that exist, not new ones."""
+    breach_notify_hours: int = Field(default=24, ge=1, le=24)
+    """Hours from discovery within which the compliance list must know."""
+    compliance_emails: tuple[Email, ...] = ()
+    """The compliance list."""
     permissions_boundary: PolicyName | None = None
     """Managed policy that bounds every role, made by the bootstrap so that the deploy role cannot change it; absent:
-    the stack makes its own."""
+    the stack makes its own. The responders' boundary comes the same way, as `<stack>-responder-boundary`."""
 
 
 class TagSettings(Group):

@@ -67,6 +67,7 @@ class Foundation:
     tables: PlatformTables
     images: HealthImagingStore
     layers: Layers
+    responder_boundary_arn: pulumi.Output[str]
     repositories: ImageRepositories
 
     def table(self, role: str) -> Table:
@@ -166,6 +167,7 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
         tables=tables,
         images=images,
         layers=Layers("layers", LayersArgs(context=context, runtime=settings.functions.runtime)),
+        responder_boundary_arn=boundary.responder_boundary_arn,
         repositories=ImageRepositories(
             "containers",
             ImageRepositoriesArgs(context=context, key_arn=keys.models_arn, settings=settings.containers),

@@ -11,6 +11,10 @@ import pulumi_aws as aws
 
 from components._base import Context, PlatformComponent
 
+BOUNDARY = "boundary"
+RESPONDER_BOUNDARY = "responder-boundary"
+PROTECTED_ROLES = ("breach", "break-glass")
+"""Beginnings of the roles that breach response must never touch: its own and the people's way in."""
 _MAXIMUM_POLICY_CHARACTERS = 6144
 """IAM's limit for a managed policy, white space not counted."""
 
@@ -105,10 +109,56 @@ def boundary_document(context: Context) -> str:
             "Resource": ["*"],
         },
     ]
+    return _rendered(statements)
+
+
+def _rendered(statements: list[dict[str, Any]]) -> str:
+    """Compact JSON; ValueError when IAM would not take it."""
     document = json.dumps({"Version": "2012-10-17", "Statement": statements}, sort_keys=True, separators=(",", ":"))
     if len(document) > _MAXIMUM_POLICY_CHARACTERS:
         raise ValueError(f"the boundary has {len(document)} characters; IAM takes {_MAXIMUM_POLICY_CHARACTERS}")
     return document
+
+
+def responder_document(context: Context) -> str:
+    """The boundary of the roles that respond to a breach: they shut roles and doors, which no workload may.
+
+    Beside what every function needs to run, it lets them put a policy on the stack's own roles but for themselves and
+    emergency access, cut network interfaces off, end key grants and read the trail; what protects records stays denied.
+    """
+    naming = context.naming
+    own = f"{naming.project}-{naming.stack}-"
+    roles = naming.arn("iam", f"role/{own}", regional=False)
+    statements: list[dict[str, Any]] = [
+        {
+            "Sid": "Respond",
+            "Effect": "Allow",
+            "Action": [
+                *_verbs("iam", "GetRole", "PutRolePolicy"),
+                *_verbs("ec2", "Describe*", "ModifyNetworkInterfaceAttribute"),
+                *_verbs("kms", "Decrypt", "GenerateDataKey*", "ListGrants", "RevokeGrant"),
+                *_verbs("cloudtrail", "LookupEvents"),
+                *_verbs("s3", "GetObject", "ListBucket", "PutObject"),
+                *_verbs("sns", "Publish"),
+                *_verbs("sqs", "SendMessage"),
+                *_verbs("lambda", "InvokeFunction"),
+                *_verbs("states", "StartExecution"),
+                *_verbs("logs", "CreateLogDelivery", "CreateLogStream", "DeleteLogDelivery", "Describe*", "Get*"),
+                *_verbs("logs", "List*", "PutLogEvents", "PutResourcePolicy", "UpdateLogDelivery"),
+                *_verbs("xray", "Get*", "PutTelemetryRecords", "PutTraceSegments"),
+                *_verbs("ec2", "AssignPrivateIpAddresses", "CreateNetworkInterface*", "DeleteNetworkInterface*"),
+                *_verbs("ec2", "UnassignPrivateIpAddresses"),
+            ],
+            "Resource": ["*"],
+        },
+        {
+            "Sid": "NeverOpenOrShutOneself",
+            "Effect": "Deny",
+            "Action": _verbs("iam", "PutRolePolicy"),
+            "Resource": [f"{roles}{protected}*" for protected in PROTECTED_ROLES],
+        },
+    ]
+    return _rendered(statements)
 
 
 def _verbs(service: str, *verbs: str) -> list[str]:
@@ -116,29 +166,42 @@ def _verbs(service: str, *verbs: str) -> list[str]:
 
 
 class WorkloadBoundary(PlatformComponent):
-    """The managed policy that every role of the stack has as its permissions boundary.
+    """The managed policies that roles have as their permissions boundary: every role the one, responders the other.
 
-    Creates `{name}` unless the bootstrap made the policy. Make it first, then hand its ARN to every
-    other component through `Context.boundary_arn`.
+    Creates `{name}` and `{name}-responder` unless the bootstrap made the policies. Make it first, then hand its ARN
+    to every other component through `Context.boundary_arn`.
     """
 
     boundary_arn: pulumi.Output[str]
+    responder_boundary_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: WorkloadBoundaryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Builds the boundary."""
         super().__init__("imaging:boundary:WorkloadBoundary", name, opts)
-        if args.existing is not None:
-            arn = args.context.naming.arn("iam", f"policy/{args.existing}", regional=False)
-            self.boundary_arn = pulumi.Output.from_input(arn)
-            self.register_outputs({"boundary_arn": self.boundary_arn})
-            return
-        policy = aws.iam.Policy(
+        if args.existing is None:
+            self.boundary_arn = self._build(name, args, BOUNDARY, boundary_document(args.context)).arn
+            responder = responder_document(args.context)
+            self.responder_boundary_arn = self._build(f"{name}-responder", args, RESPONDER_BOUNDARY, responder).arn
+        else:
+            naming = args.context.naming
+            responder = naming.name(RESPONDER_BOUNDARY, limit=128)
+            self.boundary_arn = _made_before(naming.arn("iam", f"policy/{args.existing}", regional=False))
+            self.responder_boundary_arn = _made_before(naming.arn("iam", f"policy/{responder}", regional=False))
+        self.register_outputs(
+            {"boundary_arn": self.boundary_arn, "responder_boundary_arn": self.responder_boundary_arn}
+        )
+
+    def _build(self, name: str, args: WorkloadBoundaryArgs, role: str, document: str) -> aws.iam.Policy:
+        return aws.iam.Policy(
             name,
-            name=args.context.naming.name("boundary", limit=128),
+            name=args.context.naming.name(role, limit=128),
             description="The most that any role of this stack can do",
-            policy=boundary_document(args.context),
+            policy=document,
             tags=args.context.tags_for("boundary"),
             opts=self.child(),
         )
-        self.boundary_arn = policy.arn
-        self.register_outputs({"boundary_arn": self.boundary_arn})
+
+
+def _made_before(arn: str) -> pulumi.Output[str]:
+    """The ARN of a policy that the bootstrap made."""
+    return pulumi.Output.from_input(arn)

@@ -42,6 +42,18 @@ def import_finished(datastore_id: str) -> Pattern:
     }
 
 
+def security_finding(min_severity: float) -> Pattern:
+    """A finding of GuardDuty, new or renewed, from a severity on (7 and above is high).
+
+    https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings_eventbridge.html
+    """
+    return {
+        "source": ["aws.guardduty"],
+        "detail-type": ["GuardDuty Finding"],
+        "detail": {"severity": [{"numeric": [">=", min_severity]}]},
+    }
+
+
 def image_verified() -> Pattern:
     """A radiologist stored a label version."""
     return {"source": [API_SOURCE], "detail-type": ["ImageVerified"]}

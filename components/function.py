@@ -206,6 +206,7 @@ class PlatformFunction(PlatformComponent):
         """What any function needs to run at all: own logs, traces, network, dead letters, own variables."""
         naming = args.context.naming
         function_arn = naming.arn("lambda", f"function:{self._physical_name}")
+        own = {action for statement in args.statements for action in statement.actions}
         log_group_arn = naming.arn("logs", f"log-group:/aws/lambda/{self._physical_name}")
         return [
             Statement(
@@ -226,7 +227,7 @@ class PlatformFunction(PlatformComponent):
             Statement(
                 sid="DenyNetworkInterfacesToTheCode",  # the service needs them, the code it runs does not
                 effect="Deny",
-                actions=_NETWORK_INTERFACE_ACTIONS,
+                actions=[action for action in _NETWORK_INTERFACE_ACTIONS if action not in own],
                 resources=["*"],
                 conditions={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
             ),

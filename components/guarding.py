@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
 from components.account_defaults import AccountDefaults, AccountDefaultsArgs
 from components.assembly import Foundation
 from components.audit_trail import AuditTrail, AuditTrailArgs
+from components.breach_response import BreachResponse, BreachResponseArgs
 from components.break_glass import BreakGlass, BreakGlassArgs
 from components.configuration_record import ConfigurationRecord, ConfigurationRecordArgs
 from components.detection import Detection, DetectionArgs
@@ -22,10 +24,16 @@ class Guards:
 
     trail: AuditTrail | None
     break_glass: BreakGlass | None
+    breach_response: BreachResponse
 
-    def exports(self) -> dict[str, pulumi.Output[str]]:
+    def exports(self) -> dict[str, pulumi.Output[Any]]:
         """Names for people and for the stack's own tools."""
-        made: dict[str, pulumi.Output[str]] = {}
+        made: dict[str, pulumi.Output[Any]] = {
+            "breach_state_machine_arn": self.breach_response.state_machine_arn,
+            "compliance_topic_arn": self.breach_response.topic_arn,
+            "compliance_inbox_url": self.breach_response.inbox_url,
+            "quarantine_group_id": self.breach_response.quarantine_group_id,
+        }
         if self.trail is not None:
             made["audit_trail_arn"] = self.trail.trail_arn
         if self.break_glass is not None:
@@ -51,7 +59,11 @@ def guard(base: Foundation, events: PlatformEvents) -> Guards:
         )
     if wanted.account_defaults:
         AccountDefaults("account", AccountDefaultsArgs(context=base.context, key_arn=base.keys.phi_arn))
-    return Guards(trail=trail, break_glass=_break_glass(base) if wanted.break_glass_people else None)
+    return Guards(
+        trail=trail,
+        break_glass=_break_glass(base) if wanted.break_glass_people else None,
+        breach_response=_breach_response(base, events),
+    )
 
 
 def _trail(base: Foundation, events: PlatformEvents) -> AuditTrail:
@@ -87,5 +99,21 @@ def _break_glass(base: Foundation) -> BreakGlass:
             table_arns=[base.tables.image_tracking_arn, base.tables.labels_arn],
             datastore_arn=base.images.datastore_arn,
             key_arns=[base.keys.phi_arn, base.keys.imaging_arn, base.keys.tracking_arn],
+        ),
+    )
+
+
+def _breach_response(base: Foundation, events: PlatformEvents) -> BreachResponse:
+    return BreachResponse(
+        "breach",
+        BreachResponseArgs(
+            workload=base.workload(),
+            responder_boundary_arn=base.responder_boundary_arn,
+            vpc_id=base.network.vpc_id,
+            audit_bucket_name=base.buckets.audit_name,
+            audit_bucket_arn=base.buckets.audit_arn,
+            alerts_topic_arn=events.topic_arn,
+            security=base.settings.security,
+            compliance_inbox=base.settings.monitoring.alerts_inbox,
         ),
     )

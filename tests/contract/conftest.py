@@ -18,6 +18,7 @@ FUNCTIONS = {
     "model-evaluation": "lambdas/model_evaluation",
     "model-registry": "lambdas/model_registry",
     "monitoring": "lambdas/monitoring",
+    "breach-response": "lambdas/breach_response",
     "radiologist-api": "api",
 }
 """Role of each function -> the folder of its package."""

@@ -18,6 +18,7 @@ REQUIRED_TAGS = {"project", "stack", "component", "owner", "data-class", "manage
 # Resources whose service has no rights on a single resource; each statement says so where it is made.
 ACTIONS_WITHOUT_RESOURCES = {
     "cloudtrail:DescribeTrails",
+    "cloudtrail:LookupEvents",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
     "sagemaker:ListModelPackages",

@@ -87,5 +87,5 @@ def test_the_boundary_is_readable_before_anything_exists(record: Any, context: C
         lambda: {"arn": WorkloadBoundary("boundary", WorkloadBoundaryArgs(context=context)).boundary_arn},
         preview=preview,
     )
-    assert recording.one("aws:iam/policy:Policy").inputs["policy"] == boundary_document(context)
+    assert recording.one("aws:iam/policy:Policy", "boundary").inputs["policy"] == boundary_document(context)
     assert recording.known["arn"] is not preview

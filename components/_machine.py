@@ -1,0 +1,134 @@
+"""Standard state machines made one way: own role, encrypted history, a log without inputs and outputs, traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+from components._base import Context
+from components._iam import Statement, service_role
+from components._workload import Workload
+
+DATA_KEY_REUSE_SECONDS: Final = 900
+"""The longest that Step Functions reuses a data key: fewer calls of KMS, the same protection."""
+NAME_LIMIT: Final = 80
+
+
+def machine_arn(context: Context, role: str) -> str:
+    """ARN of the state machine with that role, known before it exists."""
+    return context.naming.arn("states", f"stateMachine:{context.naming.name(role, limit=NAME_LIMIT)}")
+
+
+def state_machine(
+    logical_name: str,
+    *,
+    workload: Workload,
+    role: str,
+    execution_role: str,
+    description: str,
+    definition: pulumi.Input[str],
+    statements: Sequence[Statement],
+    tags: Mapping[str, str],
+    parent: pulumi.Resource,
+) -> aws.sfn.StateMachine:
+    """The machine; its history and logs are encrypted with our key.
+
+    Args:
+        logical_name: Pulumi name; the log group and the role get the suffixes `-logs` and `-role`.
+        role: last part of the physical name of machine and log group.
+        execution_role: last part of the name of the role that it runs under.
+        definition: the document in Amazon States Language.
+        statements: what it may do beyond its own history, logs and traces.
+    """
+    context = workload.context
+    opts = pulumi.ResourceOptions(parent=parent)
+    log_group = aws.cloudwatch.LogGroup(
+        f"{logical_name}-logs",
+        # the prefix lets Step Functions write without growing the account's log resource policy
+        name=f"/aws/vendedlogs/states/{context.naming.name(role)}",
+        kms_key_id=workload.keys.logs,
+        retention_in_days=workload.log_retention_days,
+        tags=dict(tags),
+        opts=opts,
+    )
+    runs_as = service_role(
+        f"{logical_name}-role",
+        context=context,
+        role=execution_role,
+        services=["states.amazonaws.com"],
+        source_arn=machine_arn(context, role),
+        statements=[*statements, *_machine_statements(workload, machine_arn(context, role))],
+        tags=tags,
+        description=description,
+        opts=opts,
+    )
+    return aws.sfn.StateMachine(
+        logical_name,
+        name=context.naming.name(role, limit=NAME_LIMIT),
+        role_arn=runs_as.arn,
+        definition=definition,
+        logging_configuration={
+            "level": "ALL",
+            "include_execution_data": False,  # inputs and outputs stay out of the logs (minimum necessary)
+            "log_destination": log_group.arn.apply(_all_streams),
+        },
+        encryption_configuration={
+            "type": "CUSTOMER_MANAGED_KMS_KEY",
+            "kms_key_id": workload.keys.events,
+            "kms_data_key_reuse_period_seconds": DATA_KEY_REUSE_SECONDS,
+        },
+        tracing_configuration={"enabled": True},
+        tags=dict(tags),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[runs_as.policy]),
+    )
+
+
+def _all_streams(log_group_arn: str) -> str:
+    """Step Functions wants the destination to end in `:*`; the provider reports the ARN with and without it."""
+    return f"{log_group_arn.removesuffix(':*')}:*"
+
+
+def _machine_statements(workload: Workload, own_arn: str) -> list[Statement]:
+    """What any machine needs: its history, its logs, traces."""
+    context = workload.context
+    return [
+        Statement(
+            sid="EncryptHistory",
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resources=[workload.keys.events],
+            conditions={"StringEquals": {"kms:EncryptionContext:aws:states:stateMachineArn": own_arn}},
+        ),
+        Statement(
+            sid="EncryptLogsOnTheirWay",
+            actions=["kms:GenerateDataKey"],
+            resources=[workload.keys.events],
+            conditions={"StringEquals": {"kms:EncryptionContext:SourceArn": context.naming.arn("logs", "*")}},
+        ),
+        Statement(
+            sid="DeliverLogs",  # CloudWatch Logs has no resource-level rights for log delivery
+            actions=[
+                "logs:CreateLogDelivery",
+                "logs:DeleteLogDelivery",
+                "logs:DescribeLogGroups",
+                "logs:DescribeResourcePolicies",
+                "logs:GetLogDelivery",
+                "logs:ListLogDeliveries",
+                "logs:PutResourcePolicy",
+                "logs:UpdateLogDelivery",
+            ],
+            resources=["*"],
+        ),
+        Statement(
+            sid="SendTraces",  # X-Ray has no resource-level rights for these actions
+            actions=[
+                "xray:GetSamplingRules",
+                "xray:GetSamplingTargets",
+                "xray:PutTelemetryRecords",
+                "xray:PutTraceSegments",
+            ],
+            resources=["*"],
+        ),
+    ]

@@ -50,6 +50,14 @@ destroy-local: ## delete the local stack's resources one by one through the engi
 outputs: ## print the local stack's outputs, demo users and client environment as JSON
 	@$(PYTHON) -m local outputs
 
+.PHONY: breach-drill
+breach-drill: up ## a sample GuardDuty finding on the local stack: isolated, evidence locked, list told, report with deadlines
+	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.drills breach
+
+.PHONY: restore-drill
+restore-drill: up ## tables back from point-in-time recovery, objects from their versions, on the local stack
+	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.drills restore
+
 .PHONY: preview
 preview: setup-preview ## preview a stack offline with the policy pack: make preview STACK=prod
 	@$(PYTHON) -m local preview $(STACK)

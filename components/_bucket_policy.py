@@ -164,3 +164,18 @@ def configuration_delivery(context: Context, prefix: str) -> list[Statement]:
             },
         ),
     ]
+
+
+def reads_by(context: Context, role: str, principals: Sequence[str]) -> Statement:
+    """Nobody but these roles (names or ARNs) and AWS's own services reads the bucket, whatever their rights."""
+    bucket = context.naming.bucket_arn(role)
+    arns = [
+        one if one.startswith("arn:") else context.naming.arn("iam", f"role/{one}", regional=False)
+        for one in principals
+    ]
+    return _deny(
+        "DenyReadsButForRestore",
+        ("s3:GetObject*",),
+        [f"{bucket}/*"],
+        {"ArnNotLike": {"aws:PrincipalArn": arns}, "Bool": {"aws:PrincipalIsAWSService": "false"}},
+    )

@@ -301,6 +301,23 @@ class SecuritySettings(Group):
     the stack makes its own. The responders' boundary comes the same way, as `<stack>-responder-boundary`."""
 
 
+class SecondRegionSettings(Group):
+    """Where the platform's records are copied, for the day that the first region is gone. No region: nowhere."""
+
+    region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    """The second region, such as us-west-2."""
+    buckets: tuple[Literal["audit", "training-data", "model-artifacts"], ...] = (
+        "audit",
+        "training-data",
+        "model-artifacts",
+    )
+    """Buckets that are copied; preprocessed is made again from the raw images."""
+    tables: bool = True
+    """Tables are global tables: readable and writable in both regions."""
+    replicate_deletes: bool = False
+    """A deletion hides the copy too; false keeps a wrong or hostile deletion from travelling."""
+
+
 class TagSettings(Group):
     """Who owns the stack and who pays. Tags are readable by anyone who may list resources: no PHI."""
 
@@ -333,4 +350,5 @@ class Settings(Group):
     api: ApiSettings
     monitoring: MonitoringSettings
     security: SecuritySettings = Field(default_factory=SecuritySettings)
+    second_region: SecondRegionSettings = Field(default_factory=SecondRegionSettings)
     tags: TagSettings

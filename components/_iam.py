@@ -90,12 +90,17 @@ def policy_document(*statements: Statement) -> pulumi.Input[str]:
     return pulumi.Output.from_input(document).apply(_render)
 
 
-def trust_policy(context: Context, *services: str, source_arn: Text | None = None) -> pulumi.Input[str]:
+def trust_policy(
+    context: Context, *services: str, source_arn: Text | None = None, source_is_said: bool = True
+) -> pulumi.Input[str]:
     """Trust in AWS services acting for this account only.
 
     The source condition closes the confused-deputy hole: the service may not use the role for a stranger's resource.
+    `source_is_said` is False for a service that AWS does not document to name its source: a source that is named must
+    still be ours, one that is not named passes.
     """
-    conditions: dict[str, dict[str, Text | Sequence[Text]]] = {"StringEquals": {"aws:SourceAccount": context.account}}
+    operator = "StringEquals" if source_is_said else "StringEqualsIfExists"
+    conditions: dict[str, dict[str, Text | Sequence[Text]]] = {operator: {"aws:SourceAccount": context.account}}
     if source_arn is not None:
         conditions["ArnLike"] = {"aws:SourceArn": source_arn}
     return policy_document(
@@ -132,6 +137,7 @@ def service_role(
     opts: pulumi.ResourceOptions,
     description: str | None = None,
     source_arn: Text | None = None,
+    source_is_said: bool = True,
 ) -> ServiceRole:
     """A role for AWS services: trust bound to this account, one inline policy, the permissions boundary.
 
@@ -141,12 +147,13 @@ def service_role(
         services: service principals, e.g. `lambda.amazonaws.com`.
         statements: all that the role may do.
         source_arn: resource (pattern) on whose behalf the service may assume the role.
+        source_is_said: False where the service is not documented to name its source (`trust_policy`).
     """
     made = aws.iam.Role(
         logical_name,
         name=context.naming.name(role),
         description=description,
-        assume_role_policy=trust_policy(context, *services, source_arn=source_arn),
+        assume_role_policy=trust_policy(context, *services, source_arn=source_arn, source_is_said=source_is_said),
         permissions_boundary=context.boundary_arn,
         max_session_duration=3600,
         tags=dict(tags),

@@ -44,10 +44,11 @@ from components.monitoring import MonitoringArgs
 from components.monitoring_function import ROLE as MONITORING_ROLE
 from components.monitoring_function import MonitoringStores
 from components.network import SecureVPC, SecureVPCArgs
+from components.replica_keys import ReplicaKeys, ReplicaKeysArgs
 from components.settings import PROJECT, Settings
 from components.storage import Lifecycle, ObjectLock, Perimeter, PlatformBuckets, PlatformBucketsArgs
 from components.store_scp import DicomReceiverArgs
-from components.tables import SHAPES, PlatformTables, PlatformTablesArgs
+from components.tables import SHAPES, PlatformTables, PlatformTablesArgs, TableReplica
 from components.training_pipeline import model_group, pipeline_arn, pipeline_name
 
 BUCKET_ROLES = ("audit", "logs", "model-artifacts", "preprocessed", "training-data")
@@ -68,6 +69,7 @@ class Foundation:
     images: HealthImagingStore
     layers: Layers
     responder_boundary_arn: pulumi.Output[str]
+    replica_keys: ReplicaKeys | None
     repositories: ImageRepositories
 
     def table(self, role: str) -> Table:
@@ -135,6 +137,8 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
         "boundary", WorkloadBoundaryArgs(context=bare, existing=settings.security.permissions_boundary)
     )
     context = replace(bare, boundary_arn=boundary.boundary_arn)
+    abroad = settings.second_region.region
+    replica_keys = ReplicaKeys("replica-keys", ReplicaKeysArgs(context=context, region=abroad)) if abroad else None
     keys = DataKeys("keys", DataKeysArgs(context=context, secret_recovery_days=settings.storage.secret_recovery_days))
     network = SecureVPC("network", _network_args(settings, context, keys))
     buckets = PlatformBuckets("buckets", _bucket_args(settings, context, keys, network))
@@ -144,6 +148,9 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
             context=context,
             key_arn=keys.tracking_arn,
             deletion_protection=settings.storage.deletion_protection,
+            replica=TableReplica(region=abroad, key_arn=replica_keys.tracking_arn)
+            if abroad and replica_keys and settings.second_region.tables
+            else None,
         ),
     )
     images = HealthImagingStore(
@@ -168,6 +175,7 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
         images=images,
         layers=Layers("layers", LayersArgs(context=context, runtime=settings.functions.runtime)),
         responder_boundary_arn=boundary.responder_boundary_arn,
+        replica_keys=replica_keys,
         repositories=ImageRepositories(
             "containers",
             ImageRepositoriesArgs(context=context, key_arn=keys.models_arn, settings=settings.containers),

@@ -45,7 +45,10 @@ def boundary_document(context: Context) -> str:
         {
             "Sid": "OwnBuckets",
             "Effect": "Allow",
-            "Action": ["s3:AbortMultipartUpload", "s3:DeleteObject*", "s3:Get*", "s3:List*", "s3:PutObject*"],
+            "Action": [
+                *_verbs("s3", "AbortMultipartUpload", "DeleteObject*", "Get*", "List*", "PutObject*"),
+                *_verbs("s3", "ReplicateDelete", "ReplicateObject", "ReplicateTags"),
+            ],
             "Resource": [f"arn:{partition}:s3:::{own}"],
         },
         {

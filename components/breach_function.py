@@ -97,5 +97,5 @@ def plan(workload: Workload, stores: BreachStores, security: SecuritySettings, s
             Statement(sid="TellCompliance", actions=["sns:Publish"], resources=[stores.topic_arn]),
             use_key(context, "UseTopicKey", "sns", [keys.events], write=True),
         ],
-        data_class="audit",
+        data_class="operations",  # its log tells what was done; the records are in the audit bucket
     )

@@ -69,7 +69,7 @@ class BreachResponse(PlatformComponent):
         self._args = args
         self._context = replace(args.workload.context, boundary_arn=args.responder_boundary_arn)
         self._workload = replace(args.workload, context=self._context)
-        self._tags = self._context.tags_for("breach-response", "audit")
+        self._tags = self._context.tags_for("breach-response")
 
         group = self._build_quarantine_group(name)
         topic = self._build_topic(name)

@@ -15,7 +15,9 @@ from components.break_glass import BreakGlass, BreakGlassArgs
 from components.configuration_record import ConfigurationRecord, ConfigurationRecordArgs
 from components.detection import Detection, DetectionArgs
 from components.events import PlatformEvents
+from components.replication import ReplicatedBucket, Replication, ReplicationArgs
 from components.security_alarms import SecurityAlarms, SecurityAlarmsArgs
+from components.storage import Lifecycle, ObjectLock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class Guards:
     trail: AuditTrail | None
     break_glass: BreakGlass | None
     breach_response: BreachResponse
+    replication: Replication | None
 
     def exports(self) -> dict[str, pulumi.Output[Any]]:
         """Names for people and for the stack's own tools."""
@@ -34,6 +37,8 @@ class Guards:
             "compliance_inbox_url": self.breach_response.inbox_url,
             "quarantine_group_id": self.breach_response.quarantine_group_id,
         }
+        if self.replication is not None:
+            made["replica_buckets"] = self.replication.replica_names
         if self.trail is not None:
             made["audit_trail_arn"] = self.trail.trail_arn
         if self.break_glass is not None:
@@ -63,6 +68,7 @@ def guard(base: Foundation, events: PlatformEvents) -> Guards:
         trail=trail,
         break_glass=_break_glass(base) if wanted.break_glass_people else None,
         breach_response=_breach_response(base, events),
+        replication=_replication(base),
     )
 
 
@@ -115,5 +121,58 @@ def _breach_response(base: Foundation, events: PlatformEvents) -> BreachResponse
             alerts_topic_arn=events.topic_arn,
             security=base.settings.security,
             compliance_inbox=base.settings.monitoring.alerts_inbox,
+        ),
+    )
+
+
+def _replication(base: Foundation) -> Replication | None:
+    wanted, storage, keys = base.settings.second_region, base.settings.storage, base.replica_keys
+    if wanted.region is None or keys is None:
+        return None
+    buckets = base.buckets
+    all_buckets = (
+        ReplicatedBucket(
+            role="audit",
+            data_class="audit",
+            name=buckets.audit_name,
+            arn=buckets.audit_arn,
+            key_arn=base.keys.audit_arn,
+            replica_key_arn=keys.audit_arn,
+            lock=ObjectLock(mode=storage.object_lock_mode, days=storage.object_lock_days),
+        ),
+        ReplicatedBucket(
+            role="training-data",
+            data_class="phi",
+            name=buckets.training_data_name,
+            arn=buckets.training_data_arn,
+            key_arn=base.keys.phi_arn,
+            replica_key_arn=keys.phi_arn,
+        ),
+        ReplicatedBucket(
+            role="model-artifacts",
+            data_class="models",
+            name=buckets.model_artifacts_name,
+            arn=buckets.model_artifacts_arn,
+            key_arn=base.keys.models_arn,
+            replica_key_arn=keys.models_arn,
+        ),
+    )
+    return Replication(
+        "replication",
+        ReplicationArgs(
+            context=base.context,
+            region=wanted.region,
+            provider=keys.provider,
+            sources=buckets,
+            buckets=[bucket for bucket in all_buckets if bucket.role in wanted.buckets],
+            lifecycle=Lifecycle(
+                intelligent_tiering_days=storage.intelligent_tiering_days,
+                glacier_days=storage.glacier_days,
+                noncurrent_days=storage.noncurrent_version_days,
+            ),
+            access_log_days=storage.access_log_days,
+            restorers=storage.direct_access_principals,
+            replicate_deletes=wanted.replicate_deletes,
+            force_destroy=storage.force_destroy,
         ),
     )

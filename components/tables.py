@@ -88,10 +88,19 @@ SHAPES: tuple[TableShape, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableReplica:
+    """Another region that holds the tables too (global tables), and the key there."""
+
+    region: str
+    key_arn: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlatformTablesArgs:
     """What the tables need.
 
     Attributes:
+        replica: the second region; None: the tables live in one region.
         key_arn: key of the class `tracking`: rows join pseudonyms, readers and states.
         deletion_protection: refuses DeleteTable until someone turns it off on purpose.
     """
@@ -99,6 +108,7 @@ class PlatformTablesArgs:
     context: Context
     key_arn: pulumi.Input[str]
     deletion_protection: bool = True
+    replica: TableReplica | None = None
 
 
 class PlatformTables(PlatformComponent):
@@ -152,6 +162,22 @@ class PlatformTables(PlatformComponent):
             server_side_encryption={"enabled": True, "kms_key_arn": args.key_arn},
             point_in_time_recovery={"enabled": True, "recovery_period_in_days": _RECOVERY_DAYS},
             deletion_protection_enabled=args.deletion_protection,
+            stream_enabled=True if args.replica else None,  # global tables travel by the stream
+            stream_view_type="NEW_AND_OLD_IMAGES" if args.replica else None,
+            replicas=_replicas(args.replica),
             tags=args.context.tags_for("tables", shape.data_class),
             opts=self.child(),
         )
+
+
+def _replicas(replica: TableReplica | None) -> list[aws.dynamodb.TableReplicaArgs] | None:
+    if replica is None:
+        return None
+    return [
+        aws.dynamodb.TableReplicaArgs(
+            region_name=replica.region,
+            kms_key_arn=replica.key_arn,
+            point_in_time_recovery=True,
+            propagate_tags=True,
+        )
+    ]

@@ -46,6 +46,14 @@ def install() -> None:
         record = lambda_svc._execution_record_for_config(func, config)
         lambda_svc.invoke_async_with_retry(record, json.loads(payload))
 
+    put_events = eventbridge._put_events
+
+    def put_findings_too(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
+        """No GuardDuty watches here: whoever drills sends its findings, which on AWS only the service itself may."""
+        sources = {entry.get("Source") for entry in data.get("Entries", [])}
+        return put_events(data, allow_aws_source or sources == {"aws.guardduty"})
+
+    eventbridge._put_events = put_findings_too
     eventbridge._invoke_target = invoke_or_bury
     eventbridge._dispatch_to_lambda = dispatch_to_function
 

@@ -71,6 +71,8 @@ RECORDED: tuple[Row, ...] = (
     ("accessanalyzer/analyzer:Analyzer", "", "{analyzerName}",
      {"arn": "arn:aws:access-analyzer:{aws.region}:{aws.account}:analyzer/{analyzerName}"},
      ABSENT.format("Access Analyzer")),
+    ("s3/bucketReplicationConfig:BucketReplicationConfig", "", "{bucket}", {},
+     "the embedded AWS keeps a replication configuration and copies nothing"),
     ("s3/accountPublicAccessBlock:AccountPublicAccessBlock", "", "{aws.account}", {"accountId": "{aws.account}"},
      "the account id of S3 Control goes into the host name, which an address on loopback does not have"),
     ("ebs/encryptionByDefault:EncryptionByDefault", "", "default", {},

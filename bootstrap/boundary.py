@@ -86,7 +86,10 @@ def deploy_boundary(scope: Scope, state_bucket: str) -> str:
 
 
 def _deny(
-    sid: str, actions: list[str], resources: list[str], conditions: dict[str, dict[str, str]] | None = None
+    sid: str,
+    actions: list[str],
+    resources: list[str],
+    conditions: dict[str, dict[str, str]] | dict[str, dict[str, list[str]]] | None = None,
 ) -> dict[str, Any]:
     statement: dict[str, Any] = {"Sid": sid, "Effect": "Deny", "Action": actions, "Resource": resources}
     return {**statement, "Condition": conditions} if conditions else statement

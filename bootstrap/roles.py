@@ -97,8 +97,9 @@ class EnvironmentRoles(PlatformComponent):
     """One environment's boundaries and roles.
 
     Creates `{name}-workload-boundary`, `{name}-responder-boundary`, `{name}-deploy-boundary`, the roles
-    `{name}-deploy`, `{name}-preview` and `{name}-image-push`, and their policies. Guarantees: a token of another repository, branch rule or environment gets
-    none of them; the deploy role cannot change its own rights, either boundary, or the state's protection.
+    `{name}-deploy`, `{name}-preview` and `{name}-image-push`, and their policies. Guarantees: a token of another
+    repository, branch rule or environment gets none of them; the deploy role cannot change its own rights, the
+    boundaries, or the state's protection.
     """
 
     deploy_role_arn: pulumi.Output[str]

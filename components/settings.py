@@ -63,7 +63,8 @@ def load() -> Settings:
     """The running stack's settings. Raises SettingsError, one sentence a problem."""
     config = pulumi.Config(PROJECT)
     given: dict[str, Any] = {}
-    for key in Settings.model_fields:
+    for name, field in Settings.model_fields.items():
+        key = field.alias or name
         value: Any = config.get_object(key)
         if value is not None:
             given[key] = value

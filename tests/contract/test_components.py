@@ -72,19 +72,12 @@ def test_a_component_takes_name_args_and_opts_and_says_what_it_is(kind: type[Pla
 
 
 OPTIONAL = {"ReplicaKeys", "Replication"}
-"""Components that only production's data asks for: one machine has no second region."""
+"""Made only where a stack's data names a second region: tests/unit/components/test_second_region.py."""
 
 
-def platform_program() -> Any:
-    """The module that runs the whole program of a stack."""
-    return importlib.import_module("tests_fixtures_platform_program")
-
-
-@pytest.mark.parametrize("kind", all_components(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [kind for kind in all_components() if kind.__name__ not in OPTIONAL], ids=str)
 def test_every_component_is_part_of_the_program(kind: type[PlatformComponent], program: Any) -> None:
     module = kind.__module__.rsplit(".", 1)[-1]
-    if kind.__name__ in OPTIONAL:
-        program = platform_program().recorded_program("prod")
     assert program.of(f"imaging:{module}:{kind.__name__}"), (
         "the token follows module and class, and the program uses it"
     )

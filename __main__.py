@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from components import assembly, guarding, settings
+from components import assembly, delivering, guarding, settings
 from components.api import RadiologistApi
 from components.event_routes import EventRoutes
 from components.events import PlatformEvents
@@ -27,6 +27,7 @@ def main() -> None:
     mlops = MLOpsPipeline("mlops", assembly.mlops_args(base, events, os.environ.get("GITHUB_SHA", "unknown")))
     routes = EventRoutes("routes", assembly.routes_args(base, events, mlops))
     api = RadiologistApi("api", assembly.api_args(base, events, mlops))
+    delivery = delivering.deliver(base, events, api)
     monitoring = Monitoring("monitoring", assembly.monitoring_args(base, events, ingestion))
     receiver = DicomReceiver("store-scp", assembly.receiver_args(base, events))
     for name, value in {
@@ -55,6 +56,7 @@ def main() -> None:
         "alarms": monitoring.alarm_names,
         "receiver_address": receiver.address,
         **guards.exports(),
+        **delivery.exports(),
     }.items():
         pulumi.export(name, value)
 

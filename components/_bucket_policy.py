@@ -112,6 +112,22 @@ def access_log_delivery(context: Context) -> Statement:
     )
 
 
+def balancer_log_delivery(context: Context) -> Statement:
+    """Lets the account's application load balancers write their access logs below a folder of each.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+    """
+    return Statement(
+        sid="AccessLogsOfOwnBalancers",
+        actions=["s3:PutObject"],
+        resources=[f"{context.naming.bucket_arn('logs')}/*/AWSLogs/{context.account}/*"],
+        principals={"Service": ["logdelivery.elasticloadbalancing.amazonaws.com"]},
+        conditions={
+            "ArnLike": {"aws:SourceArn": context.naming.arn("elasticloadbalancing", "loadbalancer/app/*")},
+        },
+    )
+
+
 def trail_delivery(context: Context, trail_arn: str) -> list[Statement]:
     """Lets CloudTrail write the files and digests of our trail into the audit bucket, and of no other trail.
 

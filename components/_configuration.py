@@ -15,6 +15,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from components._configuration_base import Email, Group, NonEmpty, Origin, PolicyName, Principal, Schedule, refusal
+from components._configuration_delivery import DeliverySettings
 from components._configuration_models import ContainerSettings, RegistrySettings, TrainingSettings
 from components._configuration_receiver import ReceiverSettings
 from components._tags import RESERVED
@@ -22,6 +23,7 @@ from components._tags import RESERVED
 __all__ = [
     "ApiSettings",
     "ContainerSettings",
+    "DeliverySettings",
     "FunctionSettings",
     "FunctionsSettings",
     "Group",
@@ -347,6 +349,7 @@ class Settings(Group):
     registry: RegistrySettings
     containers: ContainerSettings = ContainerSettings()
     receiver: ReceiverSettings = ReceiverSettings()
+    delivery: DeliverySettings = DeliverySettings()
     api: ApiSettings
     monitoring: MonitoringSettings
     security: SecuritySettings = Field(default_factory=SecuritySettings)

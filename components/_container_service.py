@@ -220,6 +220,12 @@ def _start_statements(plan: ContainerPlan, ground: ContainerGround, physical: st
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
             resources=[naming.arn("logs", f"log-group:/aws/ecs/{physical}:*")],
         ),
+        *(_secret_statements(plan, ground) if plan.secret_arns else []),
+    ]
+
+
+def _secret_statements(plan: ContainerPlan, ground: ContainerGround) -> list[Statement]:
+    return [
         Statement(sid="ReadOwnSecrets", actions=["secretsmanager:GetSecretValue"], resources=list(plan.secret_arns)),
         Statement(
             sid="DecryptOwnSecrets",

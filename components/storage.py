@@ -14,6 +14,7 @@ from components._bucket_policy import (
     IMPORT_ROLE,
     Perimeter,
     access_log_delivery,
+    balancer_log_delivery,
     configuration_delivery,
     refusals,
     trail_delivery,
@@ -323,6 +324,7 @@ class PlatformBuckets(PlatformComponent):
                 force_destroy=args.force_destroy,
                 extra_statements=[
                     access_log_delivery(args.context),
+                    balancer_log_delivery(args.context),
                     *configuration_delivery(args.context, CONFIGURATION_PREFIX),
                 ],
             ),

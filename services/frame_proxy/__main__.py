@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -14,6 +15,7 @@ from types import FrameType
 import uvicorn
 
 from lambda_shared.logs import STANDARD_FIELDS, IdentifierFilter
+from services.frame_proxy import certificates
 from services.frame_proxy.app import App
 from services.frame_proxy.settings import Settings, SettingsError, load
 from services.frame_proxy.wiring import build
@@ -53,7 +55,16 @@ class Server(uvicorn.Server):
 def serve(settings: Settings) -> int:
     """Serve in this process; the exit status."""
     app = build(settings)
-    config = uvicorn.Config(
+    with contextlib.ExitStack() as stack:
+        certificate, key = settings.tls_certificate, settings.tls_key
+        if settings.tls_self_signed:
+            certificate, key = stack.enter_context(certificates.self_signed())
+        Server(_configuration(settings, app, certificate, key), app).run()
+    return 0
+
+
+def _configuration(settings: Settings, app: App, certificate: str, key: str) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -64,20 +75,20 @@ def serve(settings: Settings) -> int:
         access_log=False,  # paths hold UIDs, queries may hold more: the audit says who read what
         server_header=False,
         date_header=True,
-        ssl_certfile=settings.tls_certificate or None,
-        ssl_keyfile=settings.tls_key or None,
+        ssl_certfile=certificate or None,
+        ssl_keyfile=key or None,
         timeout_graceful_shutdown=int(settings.drain_seconds),
         timeout_keep_alive=75,  # longer than the load balancer's 60 s: it closes idle connections, not we
         backlog=4096,
     )
-    Server(config, app).run()
-    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m services.frame_proxy", description=__doc__)
-    parser.add_argument("--config", type=Path, help="YAML file with the settings")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--config", type=Path, help="YAML file with the settings")
+    source.add_argument("--environment", action="store_true", help="all settings from FRAME_PROXY_* (the default)")
     parser.add_argument("--check", action="store_true", help="check the configuration and end")
     options = parser.parse_args(arguments)
     handler = logging.StreamHandler(sys.stderr)

@@ -34,6 +34,7 @@ class Settings(BaseModel):
         audit_file: JSON lines, for one machine.
         host, port, root: where this service listens, and the path that DICOMweb starts at.
         tls_certificate, tls_key: PEM files; "" serves plain HTTP, for behind a TLS sidecar or in tests only.
+        tls_self_signed: serve TLS with a certificate made at the start, for a load balancer that checks none.
         public_url: origin that viewers see, for the URLs in metadata; "" gives relative ones.
         frame_cache_bytes, metadata_cache_bytes: bounds of the two caches.
         upstream_concurrency: HealthImaging calls in flight at once.
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     root: str = Field(default="/dicom-web", pattern=r"^(/[A-Za-z0-9_-]+)+$")
     tls_certificate: str = ""
     tls_key: str = ""
+    tls_self_signed: bool = False
     public_url: str = ""
     frame_cache_bytes: int = Field(default=512 * MEBIBYTE, ge=0)
     metadata_cache_bytes: int = Field(default=256 * MEBIBYTE, ge=0)
@@ -92,6 +94,8 @@ class Settings(BaseModel):
             raise ValueError("one of audit_log_group and audit_file is needed")
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("tls_certificate and tls_key belong together")
+        if self.tls_self_signed and self.tls_key:
+            raise ValueError("tls_self_signed and tls_key exclude each other")
         return self
 
     @property

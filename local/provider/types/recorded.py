@@ -16,6 +16,7 @@ from ..kind import Kind, Values
 ABSENT = "the embedded AWS has no {0} API"
 RECORD = "the embedded AWS keeps {0} only as a record, without effect"
 
+EDGE = "the viewer's origin is a local process instead: `local/viewer_origin.py`"
 SERVICES = "containers run as local processes instead: `python -m local scp`"
 
 # token, name input, id form, outputs, reason
@@ -49,6 +50,17 @@ RECORDED: tuple[Row, ...] = (
     ("appautoscaling/policy:Policy", "name", "{name}",
      {"arn": "arn:aws:autoscaling:{aws.region}:{aws.account}:scalingPolicy:{uuid}:resource/{serviceNamespace}/"
              "{resourceId}:policyName/{name}", "alarmArns": []}, ABSENT.format("Application Auto Scaling")),
+    ("lb/listenerRule:ListenerRule", "", "{arn}",
+     {"arn": "arn:aws:elasticloadbalancing:{aws.region}:{aws.account}:listener-rule/app/{hash}"}, SERVICES),
+    ("cloudfront/distribution:Distribution", "", "{hash}",
+     {"arn": "arn:aws:cloudfront::{aws.account}:distribution/{id}", "domainName": "{hash}.cloudfront.net",
+      "hostedZoneId": "Z2FDTNDATAQYW2", "status": "Deployed"}, EDGE),
+    ("cloudfront/function:Function", "name", "{name}",
+     {"arn": "arn:aws:cloudfront::{aws.account}:function/{name}"}, EDGE),
+    ("cloudfront/originAccessControl:OriginAccessControl", "name", "{hash}", {}, EDGE),
+    ("cloudfront/responseHeadersPolicy:ResponseHeadersPolicy", "name", "{uuid}", {}, EDGE),
+    ("cloudfront/vpcOrigin:VpcOrigin", "", "{hash}",
+     {"arn": "arn:aws:cloudfront::{aws.account}:vpcorigin/{id}"}, EDGE),
     ("ecs/cluster:Cluster", "name", "{arn}",
      {"arn": "arn:aws:ecs:{aws.region}:{aws.account}:cluster/{name}"}, SERVICES),
     ("ecs/taskDefinition:TaskDefinition", "family", "{family}",
@@ -106,10 +118,13 @@ TAGGED = {
     "iam/serviceLinkedRole:ServiceLinkedRole",
     "wafv2/webAcl:WebAcl",
     "appautoscaling/target:Target",
+    "cloudfront/distribution:Distribution",
+    "cloudfront/vpcOrigin:VpcOrigin",
     "ecs/cluster:Cluster",
     "ecs/service:Service",
     "ecs/taskDefinition:TaskDefinition",
     "lb/listener:Listener",
+    "lb/listenerRule:ListenerRule",
     "lb/loadBalancer:LoadBalancer",
     "lb/targetGroup:TargetGroup",
     "accessanalyzer/analyzer:Analyzer",

@@ -113,7 +113,7 @@ def _scalar(vr: str, value: Any) -> Any:
     if vr in _REALS:
         return _number(value, float)
     if vr == "AT":
-        return _NOT_HEX.sub("", str(value)).upper()
+        return f"{value:08X}" if isinstance(value, int) else _NOT_HEX.sub("", str(value)).upper()
     return value if isinstance(value, str) else str(value)
 
 

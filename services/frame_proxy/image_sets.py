@@ -115,7 +115,8 @@ def read(document: Document, *, version: int, pseudonymizer: Pseudonymizer, stud
 def _read(document: Document, version: int, pseudonymizer: Pseudonymizer, studies_url: str) -> Contents:
     patient: Document = document["Patient"]["DICOM"]
     study: Document = document["Study"]["DICOM"]
-    base = f"{studies_url}/{study['StudyInstanceUID']}/" if studies_url else ""
+    study_uid = str(study["StudyInstanceUID"])
+    base = f"{studies_url}/{study_uid}/" if studies_url else ""
     found: dict[str, Series] = {}
     for series_uid, series in document["Study"]["Series"].items():
         shared = {**patient, **study, **series.get("DICOM", {}), "SeriesInstanceUID": series_uid}

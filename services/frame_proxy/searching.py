@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.responses import Response
@@ -19,8 +20,8 @@ async def _query(call: Call) -> search.Query:
     query = search.parse(parameters, identifying_allowed=call.services.settings.identifying_search_keys)
     if request.method != "POST":
         return query
-    form = await request.form()
-    fields = [(str(name), str(value)) for name, value in form.multi_items()]
+    # not request.form(): that asks for a library of multipart forms, which no search uses
+    fields = parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True)
     return search.parse([*parameters, *fields], identifying_allowed=True)
 
 

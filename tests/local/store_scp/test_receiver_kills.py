@@ -88,9 +88,13 @@ class Relay:
         while True:
             try:
                 near, _ = self._listening.accept()
+            except OSError:
+                return  # taken away
+            try:
                 far = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
-                return
+                near.close()  # the far end is down just now
+                continue
             self._pairs.append((near, far))
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()

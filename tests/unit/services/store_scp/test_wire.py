@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
+from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from services.store_scp.peers import storage_classes
-from services.store_scp.receiver import COMMENTS, OUT_OF_RESOURCES, SUCCESS, WRONG_CLASS
+from services.store_scp.receiver import COMMENTS, INVALID_INSTANCE, OUT_OF_RESOURCES, SUCCESS, WRONG_CLASS
 from services.store_scp.stores import StoreError
 
 
@@ -224,3 +225,25 @@ def test_an_idle_association_is_ended(start: Any, settings: Any, tools: Any, mem
     association = tools.associate(start(memory_store).port)
     association.join(5)
     assert association.is_aborted
+
+
+def test_a_uid_that_is_none_is_refused_with_its_status(
+    start: Any, tools: Any, memory_store: Any, raw_peer: Any
+) -> None:
+    peer = raw_peer(start(memory_store).port).established()
+    peer.send(tools.pdu(4, tools.value(3, tools.store_command(CTImageStorage, "../../ESCAPED"))))
+    peer.send(tools.pdu(4, tools.value(2, b"\0" * 64)))
+    kind, body = peer.read_pdu()
+    assert kind == 4
+    assert struct.pack("<HHLH", 0, 0x0900, 2, INVALID_INSTANCE) in body
+    assert not memory_store.objects
+
+
+def test_a_user_identity_gives_no_rights(start: Any, tools: Any, memory_store: Any) -> None:
+    identity = UserIdentityNegotiation()
+    identity.user_identity_type, identity.primary_field = 1, b"admin"
+    running = start(memory_store)
+    assert tools.associate(running.port, calling="STRANGER", ext_neg=[identity]).is_rejected
+    known = tools.associate(running.port, ext_neg=[identity])
+    assert known.is_established
+    known.release()

@@ -37,6 +37,18 @@ def up(port: Port = DEFAULT_PORT) -> None:
     ticker = Ticker()
     run = LocalStack(port=port).up(_progress(ticker))
     ticker.end(f"{run.done} resources changed" if run.done else "no change: the stack is up to date")
+    console.print("receive DICOM from scanners and archives: .venv/bin/python -m local scp", markup=False)
+
+
+@app.command()
+def scp(
+    dicom_port: Annotated[int, typer.Option(help="Port of the receiver, on loopback, without TLS.")] = 11112,
+    port: Port = DEFAULT_PORT,
+) -> None:
+    """Receive DICOM (C-STORE, C-ECHO, storage commitment) into the stack, until Ctrl-C."""
+    from local.receiver import receive
+
+    receive(LocalStack(port=port), dicom_port)
 
 
 @app.command()

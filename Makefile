@@ -93,7 +93,7 @@ test: setup setup-preview ## all tests: unit, contract, policy, integration over
 
 .PHONY: test-unit
 test-unit: setup-unit ## unit, contract and policy tests only: seconds
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not local and not engine and not tensorflow and not thorough" tests
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not local and not engine and not tensorflow and not thorough and not check" tests
 
 .PHONY: lint
 lint: ## formatting, lint, types and the import rules
@@ -120,7 +120,7 @@ fuzz: ## fuzz parser, de-identifier and codestream reader for FUZZ_SECONDS (60) 
 
 .PHONY: lock
 lock: ## compile the lock files again: hashes, no index addresses
-	@cd requirements && for name in dev aws lambda train pixels bench-deid fuzz $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
+	@cd requirements && for name in dev aws lambda train check pixels bench-deid fuzz $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
 
 .PHONY: clean
 clean: down ## down, and remove environments and caches too

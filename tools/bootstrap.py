@@ -29,6 +29,7 @@ ENVIRONMENTS = {
     ),
 }
 OPTIONAL_ENVIRONMENTS = {
+    "check": (ROOT / ".venvs" / "check", "check.lock", "linters of policies, state machines and plans (about 0.3 GB)"),
     "pixels": (ROOT / ".venvs" / "pixels", "pixels.lock", "the engines that find text in pixels (about 0.5 GB)"),
     "bench-deid": (ROOT / ".venvs" / "bench-deid", "bench-deid.lock", "other de-identifiers, to compare with"),
     "fuzz": (ROOT / ".venvs" / "fuzz", "fuzz.lock", "coverage-guided fuzzing"),

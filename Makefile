@@ -58,6 +58,14 @@ breach-drill: up ## a sample GuardDuty finding on the local stack: isolated, evi
 restore-drill: up ## tables back from point-in-time recovery, objects from their versions, on the local stack
 	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.drills restore
 
+.PHONY: reconcile
+reconcile: setup ## compare every stage of the local stack's ingestion, and drive again what stopped
+	@$(PYTHON) -m operations --environment .run/aws/ready.json reconcile --stack local --full
+
+.PHONY: redrive
+redrive: setup ## send the local stack's dead letters and failed executions again
+	@$(PYTHON) -m operations --environment .run/aws/ready.json redrive --stack local
+
 .PHONY: preview
 preview: setup-preview ## preview a stack offline with the policy pack: make preview STACK=prod
 	@$(PYTHON) -m local preview $(STACK)

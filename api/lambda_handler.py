@@ -14,6 +14,7 @@ from api.app import create_app
 from api.ports import Ports
 from api.problems import MEDIA_TYPE
 from api.settings import Settings
+from api.transfers import S3Delivery
 from lambda_shared import aws
 from lambda_shared.assignments import DynamoAssignmentsTable
 from lambda_shared.clock import SystemClock
@@ -26,6 +27,7 @@ def build_ports(values: Settings) -> Ports:
     """The ports over real clients."""
     return Ports(
         uploads=PresignedUploads(aws.client("s3"), values.training_data_bucket, values.upload_url_seconds),
+        delivery=S3Delivery(aws.client("s3"), values.training_data_bucket, values.upload_url_seconds),
         studies=DynamoStudies(aws.table(values.tracking_table)),
         assignments=DynamoAssignmentsTable(aws.table(values.assignments_table)),
         labels=DynamoLabelsTable(aws.table(values.labels_table)),

@@ -95,10 +95,65 @@ class AuditLog(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DownloadPlace:
+    """Where an object that exists can be fetched, for so many seconds."""
+
+    url: str
+    size_bytes: int
+    expires_in_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """An upload in parts of this many bytes."""
+
+    transfer_id: str
+    part_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part that arrived."""
+
+    number: int
+    etag: str
+    size_bytes: int
+
+
+class Delivery(Protocol):
+    """Presigned downloads, and uploads in parts."""
+
+    def download(self, key: str, file_name: str) -> DownloadPlace | None:
+        """A place to fetch a key from, under a neutral file name; None when there is no such object."""
+        ...
+
+    def begin(self, upload_id: str, size_bytes: int) -> Transfer:
+        """Begin an upload in parts."""
+        ...
+
+    def part_url(self, upload_id: str, transfer_id: str, number: int, md5: str) -> str:
+        """Where a part goes; only bytes of this digest are taken."""
+        ...
+
+    def parts(self, upload_id: str, transfer_id: str) -> list[Part]:
+        """The parts that arrived, by number. Raises NotFoundError for an upload that is unknown or over."""
+        ...
+
+    def complete(self, upload_id: str, transfer_id: str, parts: list[Part]) -> None:
+        """Make the parts one object."""
+        ...
+
+    def exists(self, upload_id: str, size_bytes: int) -> bool:
+        """Whether the upload is an object of this size already."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ports:
     """Everything the application talks to."""
 
     uploads: UploadSigner
+    delivery: Delivery
     studies: Studies
     assignments: AssignmentsTable
     labels: LabelsTable

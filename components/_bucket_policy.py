@@ -25,12 +25,14 @@ class Perimeter:
         endpoint_id: gateway endpoint that callers must come through.
         direct_principals: ARN patterns (or names of roles, for `PlatformBuckets`) that may come another way: the
             deploy role, which uploads code.
-        presigned_prefixes: prefixes into which a presigned URL may write from outside; reading stays inside.
+        presigned_prefixes: prefixes into which a presigned URL may write from outside.
+        presigned_read_prefixes: prefixes from which a presigned URL may read from outside; listing stays inside.
     """
 
     endpoint_id: pulumi.Input[str]
     direct_principals: Sequence[str] = ()
     presigned_prefixes: Sequence[str] = ()
+    presigned_read_prefixes: Sequence[str] = ()
 
 
 def refusals(arn: str, key_arn: pulumi.Input[str] | None, perimeter: Perimeter | None) -> list[Statement]:
@@ -80,8 +82,17 @@ def _perimeter_statements(arn: str, perimeter: Perimeter) -> list[Statement]:
     if perimeter.direct_principals:
         outside["ArnNotLikeIfExists"] = {"aws:PrincipalArn": list(perimeter.direct_principals)}
     presigned = [f"{arn}/{prefix}*" for prefix in perimeter.presigned_prefixes]
+    readable = [f"{arn}/{prefix}*" for prefix in perimeter.presigned_read_prefixes]
     statements = [
-        _deny("DenyReadsFromOutside", _READ_ACTIONS, [arn, f"{arn}/*"], outside),
+        Statement(
+            sid="DenyReadsFromOutside",
+            effect="Deny",
+            actions=_READ_ACTIONS,
+            resources=() if readable else [arn, f"{arn}/*"],
+            not_resources=readable,
+            principals="*",
+            conditions=outside,
+        ),
         Statement(
             sid="DenyWritesFromOutside",
             effect="Deny",
@@ -92,9 +103,11 @@ def _perimeter_statements(arn: str, perimeter: Perimeter) -> list[Statement]:
             conditions=outside,
         ),
     ]
+    unsigned = {**outside, "StringNotEquals": {**outside["StringNotEquals"], "s3:authType": "REST-QUERY-STRING"}}
     if presigned:
-        unsigned = {**outside, "StringNotEquals": {**outside["StringNotEquals"], "s3:authType": "REST-QUERY-STRING"}}
         statements.append(_deny("DenyWritesFromOutsideWithoutPresignedUrl", _WRITE_ACTIONS, presigned, unsigned))
+    if readable:
+        statements.append(_deny("DenyReadsFromOutsideWithoutPresignedUrl", _READ_ACTIONS, readable, unsigned))
     return statements
 
 

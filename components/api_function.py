@@ -74,7 +74,18 @@ def plan(
                 actions=["s3:PutObject"],
                 resources=objects(context, stores.training_data_bucket, "upload"),
             ),
-            use_key(context, "EncryptUploads", "s3", [keys.phi], write=True),
+            Statement(
+                sid="ContinueUploads",
+                actions=["s3:ListMultipartUploadParts"],
+                resources=objects(context, stores.training_data_bucket, "upload"),
+            ),
+            Statement(
+                sid="SignDownloads",
+                actions=["s3:GetObject"],
+                # what was found sound; of uploads only whether one is complete
+                resources=objects(context, stores.training_data_bucket, "upload", "validated"),
+            ),
+            use_key(context, "UseLandingKey", "s3", [keys.phi], write=True),
             *_record_statements(stores),
             use_key(context, "UseTableKeys", "dynamodb", [keys.tracking], write=False),
             *_model_statements(context),

@@ -19,6 +19,7 @@ AUTHORIZER: Final = "radiologists"
 CORS_MAX_AGE_SECONDS: Final = 600
 MAX_UPLOADS: Final = 100
 MAX_ASSIGNMENTS: Final = 100
+MAX_BATCH: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,16 @@ ROUTES: Final = (
     # Liveness for load balancers and smoke tests: says "ok", reads nothing, is throttled like all others.
     Route(path="/health", method="get", operation="getHealth", open=True),
     Route(path="/uploads", method="post", operation="createUploads", body="UploadRequest"),
+    Route(path="/transfers", method="post", operation="createTransfer", body="TransferRequest"),
+    Route(path="/transfers/{upload_id}/parts", method="post", operation="createParts", body="PartsRequest"),
+    Route(path="/transfers/{upload_id}/progress", method="post", operation="getProgress", body="ProgressRequest"),
+    Route(
+        path="/transfers/{upload_id}/completion",
+        method="post",
+        operation="completeTransfer",
+        body="CompletionRequest",
+    ),
+    Route(path="/studies/{study_key}/downloads", method="post", operation="createDownloads", body="DownloadRequest"),
     Route(path="/studies", method="get", operation="listStudies", query=("status", "limit", "cursor")),
     Route(path="/studies/{study_key}", method="get", operation="getStudy"),
     Route(path="/studies/{study_key}/labels", method="post", operation="createLabel", body="LabelRequest"),
@@ -60,6 +71,9 @@ ROUTES: Final = (
     Route(path="/pipeline/executions/{id}", method="get", operation="getExecution"),
 )
 
+_TRANSFER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z0-9._+/=-]+$"}
+_UPLOAD_BYTES: Final = {"type": "integer", "minimum": 1, "maximum": 5 * 1024**4}
+
 # JSON Schema draft 4, all that API Gateway's models know. The function checks again: this is the first fence only.
 SCHEMAS: Final[dict[str, Document]] = {
     "UploadRequest": {
@@ -67,6 +81,59 @@ SCHEMAS: Final[dict[str, Document]] = {
         "required": ["count"],
         "additionalProperties": False,
         "properties": {"count": {"type": "integer", "minimum": 1, "maximum": MAX_UPLOADS}},
+    },
+    "TransferRequest": {
+        "type": "object",
+        "required": ["size_bytes"],
+        "additionalProperties": False,
+        "properties": {"size_bytes": _UPLOAD_BYTES},
+    },
+    "PartsRequest": {
+        "type": "object",
+        "required": ["transfer_id", "parts"],
+        "additionalProperties": False,
+        "properties": {
+            "transfer_id": _TRANSFER_ID,
+            "parts": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_BATCH,
+                "items": {
+                    "type": "object",
+                    "required": ["number", "md5"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "number": {"type": "integer", "minimum": 1, "maximum": 10_000},
+                        "md5": {"type": "string", "pattern": "^[A-Za-z0-9+/]{22}==$"},
+                    },
+                },
+            },
+        },
+    },
+    "ProgressRequest": {
+        "type": "object",
+        "required": ["transfer_id"],
+        "additionalProperties": False,
+        "properties": {"transfer_id": _TRANSFER_ID},
+    },
+    "CompletionRequest": {
+        "type": "object",
+        "required": ["transfer_id", "size_bytes"],
+        "additionalProperties": False,
+        "properties": {"transfer_id": _TRANSFER_ID, "size_bytes": _UPLOAD_BYTES},
+    },
+    "DownloadRequest": {
+        "type": "object",
+        "required": ["image_keys"],
+        "additionalProperties": False,
+        "properties": {
+            "image_keys": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_BATCH,
+                "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+            }
+        },
     },
     "LabelRequest": {
         "type": "object",

@@ -32,6 +32,8 @@ MULTIPART_ABORT_DAYS = 7
 """An upload that nobody finished costs storage and is not readable: gone after a week."""
 
 
+VALIDATED_PREFIX = "validated/"
+"""Where presigned URLs may read from outside the VPC: images that were found sound."""
 SCRATCH_PREFIX = "import-input/"
 """Images staged for one import job."""
 SCRATCH_DAYS = 3
@@ -271,7 +273,10 @@ def _landing_zone(args: PlatformBucketsArgs) -> Perimeter | None:
     naming = args.context.naming
     import_role = naming.arn("iam", f"role/{naming.name(IMPORT_ROLE)}", regional=False)
     return replace(
-        inside, direct_principals=[*inside.direct_principals, import_role], presigned_prefixes=[UPLOAD_PREFIX]
+        inside,
+        direct_principals=[*inside.direct_principals, import_role],
+        presigned_prefixes=[UPLOAD_PREFIX],
+        presigned_read_prefixes=[VALIDATED_PREFIX],
     )
 
 

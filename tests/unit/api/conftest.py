@@ -30,6 +30,15 @@ CONTEXT = SimpleNamespace(
 )
 
 
+class Late:
+    """A port that a test sets after the application was made."""
+
+    target: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.target, name)
+
+
 @dataclass
 class World:
     """Everything behind the ports, and what was done to it."""
@@ -42,6 +51,7 @@ class World:
     denied: list[tuple[str, str, list[str]]] = field(default_factory=list)
     decisions: list[tuple[Any, ...]] = field(default_factory=list)
     failure: Exception | None = None
+    delivery: Any = field(default_factory=Late)
     moment: datetime = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
     def now(self) -> datetime:
@@ -163,6 +173,7 @@ def call(world: World) -> Callable[..., tuple[int, Any, dict[str, str]]]:
     """Ask the API: (method, path, body, groups, query) -> status, body, headers."""
     ports = Ports(
         uploads=world,
+        delivery=world.delivery,
         studies=SimpleNamespace(page=world.page, page_of=world.page_of, images=world.of_study),
         assignments=world,
         labels=world,  # type: ignore[arg-type]

@@ -158,11 +158,13 @@ def test_a_stack_may_do_without_the_firewall(record: Any, program: Any) -> None:
     assert record(lambda: program(waf=False)).of(ACL) == []
 
 
-def test_a_presigned_url_can_put_below_upload_and_nothing_else(record: Any, program: Any) -> None:
+def test_a_presigned_url_can_put_below_upload_and_get_what_was_found_sound(record: Any, program: Any) -> None:
     policy = record(program).policy("aws:iam/rolePolicy:RolePolicy", "api-function-role-policy")
     with_s3 = [one for one in policy.values() if any(action.startswith("s3:") for action in one["Action"])]
     assert [(one["Action"], [arn.rsplit("/", 2)[-2:] for arn in one["Resource"]]) for one in with_s3] == [
-        (["s3:PutObject"], [["upload", "*"]])
+        (["s3:ListMultipartUploadParts"], [["upload", "*"]]),
+        (["s3:GetObject"], [["upload", "*"], ["validated", "*"]]),
+        (["s3:PutObject"], [["upload", "*"]]),
     ]
 
 

@@ -194,6 +194,17 @@ def test_a_presigned_url_may_put_into_the_upload_folder_from_outside_and_nowhere
     assert "NotResource" not in recording.policy(POLICY, "buckets-preprocessed-policy")["DenyWritesFromOutside"]
 
 
+def test_a_presigned_url_may_get_what_was_found_sound_from_outside_and_nothing_else(record: Any, program: Any) -> None:
+    recording = record(program())
+    statements = recording.policy(POLICY, "buckets-training-data-policy")
+    sound = "arn:aws:s3:::healthcare-imaging-mlops-test-training-data-111122223333/validated/*"
+    assert statements["DenyReadsFromOutside"]["NotResource"] == [sound]
+    unsigned = statements["DenyReadsFromOutsideWithoutPresignedUrl"]
+    assert unsigned["Resource"] == [sound]
+    assert unsigned["Condition"]["StringNotEquals"]["s3:authType"] == "REST-QUERY-STRING"
+    assert "NotResource" not in recording.policy(POLICY, "buckets-preprocessed-policy")["DenyReadsFromOutside"]
+
+
 def test_healthimaging_imports_from_its_own_network_and_into_training_data_only(record: Any, program: Any) -> None:
     recording = record(program())
     role = "arn:aws:iam::111122223333:role/healthcare-imaging-mlops-test-import"

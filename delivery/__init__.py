@@ -1,0 +1,1 @@
+"""Sending and fetching images through the API, from the command line."""

@@ -1,0 +1,1 @@
+"""What an operator does by hand on a running stack: reconcile, and send again what failed."""

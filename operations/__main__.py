@@ -1,0 +1,113 @@
+"""`python -m operations --help`: by hand on a running stack, with the AWS credentials of the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import boto3
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from operations.redrive import Names, redrive_dead_letters, redrive_executions
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
+)
+PROJECT = "healthcare-imaging-mlops"
+Stack = Annotated[str, typer.Option(help="Name of the Pulumi stack.", envvar="IMAGING_STACK")]
+
+
+@app.callback()
+def environment(
+    environment: Annotated[
+        Path | None, typer.Option(help="JSON file with environment variables, as the local stack writes one.")
+    ] = None,
+) -> None:
+    """Operations by hand on a running stack, with the AWS credentials of the environment."""
+    if environment is not None:
+        os.environ.update(json.loads(environment.read_text()))
+
+
+def _prefix(stack: str) -> str:
+    return f"{PROJECT}-{stack}"
+
+
+def _names(stack: str) -> Names:
+    """Looked up by the naming rule of `components/_base.py`."""
+    sqs, account, region = boto3.client("sqs"), _account(), boto3.Session().region_name
+    prefix = _prefix(stack)
+
+    def url(role: str) -> str:
+        return str(sqs.get_queue_url(QueueName=f"{prefix}-{role}")["QueueUrl"])
+
+    return Names(
+        dead_letter_urls=(url("ingestion-dlq"), url("image-ingestion-dlq")),
+        upload_queue_url=url("upload"),
+        import_queue_url=url("import"),
+        function_name=f"{prefix}-image-ingestion",
+        state_machine_arn=f"arn:aws:states:{region}:{account}:stateMachine:{prefix}-ingestion",
+    )
+
+
+def _account() -> str:
+    return str(boto3.client("sts").get_caller_identity()["Account"])
+
+
+@app.command()
+def reconcile(
+    stack: Stack = "local",
+    full: Annotated[bool, typer.Option(help="Verify every study, not only what changed lately.")] = False,
+    grace_seconds: Annotated[int | None, typer.Option(help="Age from which something counts as stopped.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Compare what was received with every later stage, and drive again what stopped. Exit code 2: differences."""
+    command = {"operation": "reconcile", "full": full, "grace_seconds": grace_seconds}
+    answer = boto3.client("lambda").invoke(
+        FunctionName=f"{_prefix(stack)}-monitoring", Payload=json.dumps(command).encode()
+    )
+    payload: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise typer.BadParameter(f"the reconciler failed: {payload.get('errorMessage', payload)}")
+    key = str(payload["report"])
+    bucket = f"{_prefix(stack)}-training-data-{_account()}"
+    wanted = key if json_output else f"{key.removesuffix('.json')}.txt"
+    report = boto3.client("s3").get_object(Bucket=bucket, Key=wanted)["Body"].read()
+    sys.stdout.write(report.decode())
+    raise typer.Exit(0 if payload["clean"] else 2)
+
+
+@app.command()
+def redrive(
+    stack: Stack = "local",
+    days: Annotated[int, typer.Option(help="Executions that failed in the last so many days.")] = 14,
+    dry_run: Annotated[bool, typer.Option(help="Only count.")] = False,
+) -> None:
+    """Send dead letters back where they came from, and take failed executions up again."""
+    names = _names(stack)
+    letters = redrive_dead_letters(boto3.client("sqs"), boto3.client("lambda"), names, dry_run=dry_run)
+    since = datetime.now(UTC) - timedelta(days=days)
+    executions = redrive_executions(boto3.client("stepfunctions"), names, since=since, dry_run=dry_run)
+    sys.stdout.write(json.dumps({"dead_letters": letters.counts, "executions": executions.counts}) + "\n")
+    raise typer.Exit(2 if letters.counts.get("unknown") else 0)
+
+
+def main() -> int:
+    """Exit codes: 0 well, 1 could not be done, 2 something is left for a person."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except typer.BadParameter as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+    except FileNotFoundError as error:
+        sys.stderr.write(f"There is no {error.filename}: is the stack up?\n")
+    except (ClientError, BotoCoreError) as error:
+        sys.stderr.write(f"AWS refused: {error}\nIs the stack up, and are AWS credentials and region set?\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -162,9 +162,9 @@ def test_a_presigned_url_can_put_below_upload_and_get_what_was_found_sound(recor
     policy = record(program).policy("aws:iam/rolePolicy:RolePolicy", "api-function-role-policy")
     with_s3 = [one for one in policy.values() if any(action.startswith("s3:") for action in one["Action"])]
     assert [(one["Action"], [arn.rsplit("/", 2)[-2:] for arn in one["Resource"]]) for one in with_s3] == [
+        (["s3:PutObject"], [["upload", "*"]]),
         (["s3:ListMultipartUploadParts"], [["upload", "*"]]),
         (["s3:GetObject"], [["upload", "*"], ["validated", "*"]]),
-        (["s3:PutObject"], [["upload", "*"]]),
     ]
 
 

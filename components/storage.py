@@ -32,12 +32,8 @@ MULTIPART_ABORT_DAYS = 7
 """An upload that nobody finished costs storage and is not readable: gone after a week."""
 
 
-VALIDATED_PREFIX = "validated/"
-"""Where presigned URLs may read from outside the VPC: images that were found sound."""
-SCRATCH_PREFIX = "import-input/"
-"""Images staged for one import job."""
-SCRATCH_DAYS = 3
-"""Longer than a job with all its tries takes; what is staged is a copy of an upload that stays."""
+SCRATCH_PREFIX, SCRATCH_DAYS = "import-input/", 3
+"""Images staged for one import job, for longer than a job with all its tries takes; the uploads themselves stay."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +272,7 @@ def _landing_zone(args: PlatformBucketsArgs) -> Perimeter | None:
         inside,
         direct_principals=[*inside.direct_principals, import_role],
         presigned_prefixes=[UPLOAD_PREFIX],
-        presigned_read_prefixes=[VALIDATED_PREFIX],
+        presigned_read_prefixes=["validated/"],  # images that were found sound
     )
 
 

@@ -73,6 +73,35 @@ preview: setup-preview ## preview a stack offline with the policy pack: make pre
 preview-%: setup-preview ## preview-dev, preview-staging, preview-prod: the same by name
 	@$(PYTHON) -m local preview $*
 
+.PHONY: compare
+compare: setup-preview ## what differs from another checkout in a stack, offline: make compare STACK=prod BASE=DIR
+	@mkdir -p build/compare
+	@cd "$(or $(BASE),$(error say which checkout to compare with: make compare BASE=DIR))" && $(MAKE) --no-print-directory setup-preview >&2
+	@cd "$(BASE)" && $(PYTHON) -m local preview $(STACK) --json > "$(CURDIR)/build/compare/base.json"
+	@code=0; $(PYTHON) -m local preview $(STACK) --json > build/compare/head.json || code=$$?; \
+	  $(PYTHON) -m gitops compare --stack $(STACK) --commit "$$(git rev-parse HEAD)" --base build/compare/base.json \
+	    --head build/compare/head.json > build/compare/$(STACK).md || code=$$?; \
+	  tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}" < build/compare/$(STACK).md; exit $$code
+
+.PHONY: scan-tools
+scan-tools:
+	@$(SETUP) scan
+
+.PHONY: lint-workflows
+lint-workflows: scan-tools ## the workflows: schema, security; actionlint too where Go is on PATH
+	@.venvs/scan/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venvs/scan/bin/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@.venvs/scan/bin/zizmor --offline --no-progress .github
+	@if command -v go >/dev/null; then PATH="$(CURDIR)/.venvs/scan/bin:$$PATH" go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; \
+	  else echo "actionlint was left out: there is no Go on PATH"; fi
+
+.PHONY: security-scan
+security-scan: scan-tools lint-workflows ## known vulnerabilities, secrets, licences and SBOM of every lock file; in build/scan
+	@PATH="$(CURDIR)/.venvs/scan/bin:$$PATH" $(PYTHON3) tools/security_scan.py
+
+validate-%: ## validate-dev, ...: look at a live stack from outside: API, TLS, alarms
+	@$(PYTHON) -m tools.validate $*
+
 .PHONY: compliance
 compliance: setup-preview ## write docs/COMPLIANCE.md, the control matrix, from the policy pack and the program
 	@PYTHONPATH=policy $(PYTHON) -m tools.compliance

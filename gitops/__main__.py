@@ -14,12 +14,13 @@ from typing import Annotated, Final
 import httpx
 import typer
 
-from gitops.comment import CommentFacts, build_comment, marker
+from gitops.changelog import entry
+from gitops.comment import LIMIT, CommentFacts, build_comment, marker
 from gitops.drift import MARKER, find_drift, report
 from gitops.errors import GitopsError, RefusedError
 from gitops.github import GitHub
 from gitops.plan import PlanRecord, check_plan, record_plan
-from gitops.preview import read_preview
+from gitops.preview import difference, read_preview
 from gitops.promotion import (
     STAGES,
     Deployment,
@@ -29,6 +30,7 @@ from gitops.promotion import (
     read_deployments,
     stage_before,
 )
+from gitops.run import SUMMARY, StackRun, pulumi
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +45,8 @@ Stack = Annotated[str, typer.Option(help="Name of the stack.")]
 Commit = Annotated[str, typer.Option(help="Full name of the commit.", envvar="GITHUB_SHA")]
 Plan = Annotated[Path, ReadableFile]
 State = Annotated[Path, ReadableFile]
+FOLDER: Final = Path("build/gitops")
+Folder = Annotated[Path, typer.Option(help="Where the files of the run go.")]
 Records = Annotated[Path | None, typer.Option(help="File of records; without it GitHub is asked.", exists=True)]
 
 
@@ -80,13 +84,84 @@ def plan_check(stack: Stack, commit: Commit, plan: Plan, state: State, record: A
 
 
 @app.command()
+def compare(
+    stack: Stack,
+    commit: Commit,
+    base: Annotated[Path, typer.Option(help="Offline preview of the program before, as JSON.", exists=True)],
+    head: Annotated[Path, typer.Option(help="Offline preview of the program after, as JSON.", exists=True)],
+) -> None:
+    """The comment from two offline previews: no state, no secret and no credential is needed."""
+    found = difference(*(read_preview(path.read_text()) for path in (base, head)))
+    sys.stdout.write(build_comment(found, CommentFacts(stack=stack, commit=commit, run_url=_run_url())))
+    if not found.complete:
+        raise RefusedError(f"A preview of {stack} failed or a mandatory policy refused it.")
+
+
+@app.command()
+def post(
+    stack: Stack,
+    number: Annotated[int, typer.Option(help="Number of the pull request.")],
+    body: Annotated[Path, typer.Option(help="The comment, as `comment` or `compare` made it.", exists=True)],
+) -> None:
+    """Write a comment to a pull request, over the one that an earlier run wrote for this stack."""
+    text = body.read_text()
+    if not text.startswith(marker(stack)) or len(text.encode()) > LIMIT:
+        raise RefusedError(f"{body.name} is no comment that this program made for {stack}.")
+    _say(_github().put_comment(number, marker(stack), text))
+
+
+@app.command()
+def preview(
+    stack: Stack,
+    commit: Commit,
+    folder: Folder = FOLDER,
+    number: Annotated[int | None, typer.Option("--post", help="Number of the pull request to write it to.")] = None,
+) -> None:
+    """Preview a stack against its state and write the comment."""
+    run = _stack_run(stack, commit, folder)
+    found = run.preview(save_plan=False)
+    text = (folder / SUMMARY).read_text()
+    _summarize(text)
+    if number is not None:
+        _say(_github().put_comment(number, marker(stack), text))
+    if not found.complete:
+        raise RefusedError(f"The preview of {stack} failed or a mandatory policy refused it.")
+
+
+@app.command()
+def plan(
+    stack: Stack,
+    commit: Commit,
+    folder: Folder = FOLDER,
+    restore: Annotated[bool, typer.Option(help="Let drift through, which this update is meant to undo.")] = False,
+) -> None:
+    """Look for drift, preview with the policies, save and record the plan that is going to be approved."""
+    run = _stack_run(stack, commit, folder)
+    try:
+        run.plan(restore=restore)
+    finally:
+        if (folder / SUMMARY).exists():
+            _summarize((folder / SUMMARY).read_text())
+    _say(f"The plan of {stack} is in {folder}.")
+
+
+@app.command()
+def apply(stack: Stack, commit: Commit, folder: Folder = FOLDER) -> None:
+    """Apply the approved plan, or refuse with nothing changed."""
+    _stack_run(stack, commit, folder).apply()
+    _say(f"{commit[:12]} is applied to {stack}.")
+
+
+@app.command()
 def drift(
     stack: Stack,
-    refresh: Annotated[Path, typer.Option(help="Output of `pulumi refresh --preview-only --json`.", exists=True)],
+    refresh: Annotated[Path | None, typer.Option(help="Output of `pulumi refresh --preview-only --json`.")] = None,
     issue: Annotated[bool, typer.Option(help="Keep an issue open while there is drift.")] = False,
+    folder: Folder = FOLDER,
 ) -> None:
-    """Tell what changed outside of the program; ends with 3 when anything did."""
-    found = find_drift(refresh.read_text())
+    """Tell what changed outside of the program; ends with 3 when anything did. The state is not touched."""
+    run = _stack_run(stack, "", folder)
+    found = find_drift(refresh.read_text()) if refresh else run.drift()
     text = report(stack, found)
     sys.stdout.write(text)
     if issue:
@@ -134,9 +209,32 @@ def record(
 
 
 @app.command()
+def changelog(version: Annotated[str, typer.Option(help="Such as 1.4.0.")]) -> None:
+    """What CHANGELOG.md says about a version: the notes of its release."""
+    sys.stdout.write(entry(Path("CHANGELOG.md").read_text(), version))
+
+
+@app.command()
 def stages() -> None:
     """The stages in the order of promotion."""
     sys.stdout.write("\n".join(STAGES) + "\n")
+
+
+def _stack_run(stack: str, commit: str, folder: Path) -> StackRun:
+    run = pulumi(Path.cwd(), commit)
+    return StackRun(
+        stack=stack, commit=commit, folder=folder.resolve(), run=run, policy_pack=Path("policy"), run_url=_run_url()
+    )
+
+
+def _summarize(text: str) -> None:
+    """To the job's summary in a workflow, else to standard output."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a") as file:
+            file.write(text)
+    else:
+        sys.stdout.write(text)
 
 
 def _records(stack: str | None, file: Path | None) -> list[Deployment]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from gitops.errors import GitopsError
@@ -125,6 +125,26 @@ def read_preview(text: str, beside: str = "", code: int = 0) -> Preview:
         policies=policies,
         complete=bool(document) and not code and not errors and not any(hit.level == "mandatory" for hit in policies),
     )
+
+
+def difference(base: Preview, head: Preview) -> Preview:
+    """What differs between two programs, each previewed offline from nothing: no state and no secret is needed.
+
+    The engine cannot say here which update would be a replacement: the plan, which is approved after the merge, does.
+    """
+    before, after = ({change.urn: change for change in found.changes} for found in (base, head))
+    changes = [
+        replace(change, op="delete", old=change.new, new={}) for urn, change in before.items() if urn not in after
+    ]
+    for urn, change in after.items():
+        if urn not in before:
+            changes.append(change)
+        elif before[urn].new != change.new:
+            old = before[urn].new
+            paths = [key for key in sorted({*old, *change.new}) if old.get(key) != change.new.get(key)]
+            changes.append(replace(change, op="update", old=old, paths=paths))
+    unchanged = len(after) - sum(1 for change in changes if change.op != "delete")
+    return replace(head, changes=changes, unchanged=unchanged, complete=head.complete and base.complete)
 
 
 def split_document(text: str) -> tuple[Json, str]:

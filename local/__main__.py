@@ -82,15 +82,18 @@ def outputs() -> None:
 def preview(
     stack: Annotated[str, typer.Argument(help="local, dev, staging or prod")],
     diff: Annotated[bool, typer.Option(help="Show each property.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The engine's JSON on standard output.")] = False,
     bootstrap: Annotated[bool, typer.Option(help="The account's bootstrap instead of the platform.")] = False,
 ) -> None:
     """Preview any stack offline: the real engine and the policy pack, no AWS and no credentials."""
-    code, _ = preview_offline(
+    code, run = preview_offline(
         stack,
-        lambda run: console.print(run.lines[-1], markup=False),
-        arguments=["--diff"] if diff else [],
+        None if as_json else lambda run: console.print(run.lines[-1], markup=False),
+        arguments=["--json"] if as_json else ["--diff"] if diff else [],
         source=ROOT / "bootstrap" if bootstrap else ROOT,
     )
+    if as_json:
+        sys.stdout.write(run.text + "\n")
     raise typer.Exit(1 if code else 0)
 
 

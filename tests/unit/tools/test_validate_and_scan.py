@@ -1,0 +1,38 @@
+"""What the look from outside calls a fault, and that a scan never quotes what it found."""
+
+import json
+
+import httpx
+import pytest
+
+from tools.security_scan import secrets
+from tools.validate import alarm_faults, api_faults
+
+ARMED = {"AlarmName": "a", "ActionsEnabled": True, "AlarmActions": ["topic"], "StateValue": "OK"}
+
+
+@pytest.mark.parametrize(("code", "faults"), [(401, 0), (403, 0), (200, 1), (500, 1)])
+def test_an_api_must_refuse_a_stranger(code, faults):
+    client = httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(code)))
+    assert len(api_faults("https://api.example", client)) == faults
+    assert api_faults("http://api.example", client)
+
+
+@pytest.mark.parametrize(
+    ("found", "faults"),
+    [
+        ([ARMED], 0),
+        ([], 1),
+        ([ARMED | {"ActionsEnabled": False}], 1),
+        ([ARMED | {"AlarmActions": []}], 1),
+        ([ARMED | {"StateValue": "ALARM"}], 1),
+    ],
+    ids=["armed", "missing", "disarmed", "tells-nobody", "sounds"],
+)
+def test_an_alarm_must_exist_be_armed_and_be_quiet(found, faults):
+    assert len(alarm_faults(["a"], found)) == faults
+
+
+def test_a_secret_is_told_by_its_place_only():
+    report = {"results": {"x.py": [{"line_number": 3, "type": "AWS Access Key", "hashed_secret": "SENTINEL"}]}}
+    assert secrets(json.dumps(report)) == ["x.py:3 AWS Access Key"]

@@ -1,0 +1,81 @@
+"""Look at a live stack from outside: `make validate-STACK`, with the stack's backend and credentials around it.
+
+It reads and changes nothing: the API speaks TLS 1.2 or newer and refuses a caller without a token, the alarms exist and
+are armed, none sounds. A canary image through the whole way is not part of it yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import ssl
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+import httpx
+
+ROOT = Path(__file__).resolve().parents[1]
+_BATCH = 100
+
+
+def api_faults(url: str, client: httpx.Client) -> list[str]:
+    """What is wrong with the API as a stranger sees it."""
+    if not url.startswith("https://"):
+        return ["the API's address is not https"]
+    code = client.get(f"{url.rstrip('/')}/studies").status_code
+    return [] if code in (401, 403) else [f"the API answers {code} to a caller without a token"]
+
+
+def alarm_faults(wanted: Sequence[str], found: Sequence[dict[str, Any]]) -> list[str]:
+    """Alarms that are missing, disarmed or sounding; `found` as DescribeAlarms answers."""
+    by_name = {str(alarm["AlarmName"]): alarm for alarm in found}
+    faults = [f"alarm {name} does not exist" for name in wanted if name not in by_name]
+    for name in (name for name in wanted if name in by_name):
+        alarm = by_name[name]
+        if not alarm.get("ActionsEnabled") or not alarm.get("AlarmActions"):
+            faults.append(f"alarm {name} tells nobody")
+        if alarm.get("StateValue") == "ALARM":
+            faults.append(f"alarm {name} sounds")
+    return faults
+
+
+def outputs(stack: str) -> dict[str, Any]:
+    """The stack's outputs, secret ones left masked."""
+    command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return cast("dict[str, Any]", json.loads(done.stdout))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stack")
+    try:
+        told = outputs(parser.parse_args().stack)
+    except subprocess.CalledProcessError:
+        sys.stderr.write(
+            "validate: the stack's outputs cannot be read: log in to its backend first (its errors are above)\n"
+        )
+        return 1
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    watch = boto3.client("cloudwatch")  # pyright: ignore[reportUnknownMemberType]
+    names = [str(name) for name in told["alarms"]]
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(names), _BATCH):
+        found += cast(
+            "list[dict[str, Any]]", watch.describe_alarms(AlarmNames=names[start : start + _BATCH])["MetricAlarms"]
+        )
+    with httpx.Client(verify=context, timeout=30) as client:
+        faults = [*api_faults(str(told["api_url"]), client), *alarm_faults(names, found)]
+    for fault in faults:
+        sys.stdout.write(f"{fault}\n")
+    sys.stdout.write(f"{len(names)} alarms and the API were looked at: {len(faults)} faults\n")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from gitops.promotion import STAGES
+from tools.images import BASED_ON_AWS, images
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / ".github" / "workflows"
@@ -179,3 +180,8 @@ def test_the_stages_promote_in_order_and_production_only_by_a_person():
         job = WORKFLOWS[f"deploy-{stack}.yml"]["jobs"][stack]
         assert job["uses"] == "./.github/workflows/deploy.yml"
         assert job["with"]["stack"] == stack
+
+
+def test_the_images_that_can_be_built_are_those_that_stand_on_no_aws_base():
+    choices = WORKFLOWS["images.yml"]["on"]["workflow_dispatch"]["inputs"]["name"]["options"]
+    assert choices == [name for name in images() if name not in BASED_ON_AWS]

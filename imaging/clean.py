@@ -28,7 +28,35 @@ PATIENT_NAME: Final = 0x00100010
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 _CODE_VALUE, _SCHEME, _MEANING = 0x00080100, 0x00080102, 0x00080104
 _PUBLIC_SCHEMES: Final = frozenset(
-    (b"DCM", b"SCT", b"SRT", b"SNM3", b"LN", b"UCUM", b"FMA", b"RADLEX", b"MDC", b"UMLS")
+    (
+        *(
+            b"DCM",
+            b"SCT",
+            b"SRT",
+            b"SNM3",
+            b"99SDM",
+            b"LN",
+            b"UCUM",
+            b"FMA",
+            b"RADLEX",
+            b"MDC",
+            b"UMLS",
+            b"NCIt",
+            b"BI",
+        ),
+        *(
+            b"ACR",
+            b"ISO639_1",
+            b"ISO639_2",
+            b"ISO3166_1",
+            b"RFC5646",
+            b"ITIS_TSN",
+            b"PUBCHEM_CID",
+            b"I10",
+            b"I9C",
+            b"C4",
+        ),
+    )
 )
 _MEDIA_TYPE: Final = 0x00420012
 _DOCUMENT: Final = 0x00420011
@@ -117,6 +145,8 @@ class Cleaner:
             kept = self._element(element, plan or self._plan(element), private, media)
             if kept is not None:
                 cleaned.append(kept)
+        if self.depth > 1:
+            cleaned = self._with_safe_meaning(cleaned)
         self.terms = outer
         self.depth -= 1
         return private.without_idle_creators(cleaned) if private else cleaned
@@ -289,10 +319,20 @@ class Cleaner:
         text = free_text.reduced(decode_text(bytes(element.value), vr, self.terms)).encode("ascii", "ignore")
         return b"" if self.identifiers.found_in(text) else text[:64] if vr in ("LO", "SH") else text
 
+    def _with_safe_meaning(self, item: list[Element]) -> list[Element]:
+        """A coded entry whose meaning is prose that somebody typed (a local scheme) reduced to the vocabulary."""
+        if not any(element.tag == _MEANING for element in item):
+            return item
+        if _is_public(item) and Option.DESCRIPTORS not in self.options:
+            return item
+        return [
+            self.with_value(element, self.reduced(element) or dummy("LO")) if element.tag == _MEANING else element
+            for element in item
+        ]
+
     def _public(self, item: list[Element]) -> list[Element]:
         """A coded entry as it may stay: codes of public schemes only, meanings reduced."""
-        schemes = {bytes(e.value).strip(b" \0") for e in item if e.tag == _SCHEME and e.items is None}
-        public = bool(schemes) and schemes <= _PUBLIC_SCHEMES
+        public = _is_public(item)
         kept: list[Element] = []
         for element in item:
             if element.tag in (_CODE_VALUE, _SCHEME) and not public:
@@ -315,6 +355,12 @@ class Cleaner:
         """The element with another value, padded."""
         vr = _effective_vr(element)
         return Element(element.tag, vr or "UN", padded(value, vr), implicit=element.implicit)
+
+
+def _is_public(item: list[Element]) -> bool:
+    """Whether the coding scheme of an entry is published (PS3.16 section 8), so that its meanings are as well."""
+    schemes = {bytes(element.value).strip(b" \0") for element in item if element.tag == _SCHEME}
+    return bool(schemes) and schemes <= _PUBLIC_SCHEMES
 
 
 def _effective_vr(element: Element) -> str:

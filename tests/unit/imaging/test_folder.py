@@ -1,0 +1,75 @@
+"""A folder of files: nothing is lost, nothing half written, surprises are refusals."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imaging import folder
+from imaging.deidentify import Options
+from imaging.folder import deidentify_folder
+from imaging.inspection import describe
+from imaging.limits import Limits
+
+KEY = bytes(range(32))
+
+
+def test_empty_large_and_surprising_files_are_refused(
+    tmp_path: Path, ct: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "empty").write_bytes(b"")
+    (source / "large").write_bytes(ct() + bytes(4000))
+    (source / "link").symlink_to(source / "large")
+    options = Options(limits=Limits(max_bytes=2000))
+    codes = [
+        record.rejected.code.value
+        for record in deidentify_folder(source, tmp_path / "out", KEY, options)
+        if record.rejected
+    ]
+    assert codes == ["EMPTY", "TOO_LARGE"], "links are not followed"
+
+    def surprise(*_: object) -> None:
+        raise KeyError("MRN0048151")
+
+    monkeypatch.setattr(folder, "clean", surprise)
+    (line,) = [
+        record.as_json()
+        for record in deidentify_folder(source, tmp_path / "out", KEY, Options())
+        if record.source == "large"
+    ]
+    assert line["reason_code"] == "INTERNAL_ERROR"
+    assert "MRN0048151" not in str(line)
+
+
+def test_a_disk_that_fails_leaves_no_part(
+    tmp_path: Path, ct: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "one").write_bytes(ct())
+
+    def no_space(_: object) -> memoryview:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder, "memoryview", no_space, raising=False)
+    (record,) = deidentify_folder(source, tmp_path / "out", KEY, Options())
+    assert record.rejected is not None
+    assert record.rejected.code.value == "UNREADABLE"
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_large_files_are_mapped(tmp_path: Path, data_set, to_bytes: Callable[..., bytes]) -> None:
+    data_set.Rows = data_set.Columns = 512
+    data_set.PixelData = bytes(2 * 512 * 512)
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "one").write_bytes(to_bytes(data_set))
+    (record,) = deidentify_folder(source, tmp_path / "out", KEY, Options())
+    assert record.output is not None
+    assert (tmp_path / "out" / record.output).stat().st_size > 2 * 512 * 512
+
+
+def test_what_is_no_dicom_is_described_as_such() -> None:
+    assert describe(b"GIF89a")["reason_code"] == "NOT_DICOM"

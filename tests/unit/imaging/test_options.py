@@ -30,7 +30,7 @@ def test_safe_private_elements_stay_with_their_creator(data_set: Dataset, to_byt
     data_set.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x6F, "DS", "1.5")
     output = cleaned(to_bytes(data_set), Option.SAFE_PRIVATE)
     kept = [tag for tag in output.keys() if tag.is_private]  # noqa: SIM118
-    assert kept == [(0x0019, 0x0010), (0x0019, 0x100C)]
+    assert kept == [(0x0019, 0x0010), (0x0019, 0x100C), (0x0043, 0x0010), (0x0043, 0x106F)]
     assert output[0x0019, 0x100C].value in (1000, "1000")
     assert "113111" in [item.CodeValue for item in output.DeidentificationMethodCodeSequence]
 

@@ -80,7 +80,7 @@ def main() -> int:
     except (DeliveryError, OSError) as error:
         sys.stderr.write(f"stopped: {error}\nWhat has arrived is kept: run the command again to go on.\n")
     except typer.TyperException as error:
-        error.show()
+        sys.stderr.write(f"{error.format_message()}\n")
     return 1
 
 

@@ -36,10 +36,11 @@ def find_drift(text: str) -> list[Drifted]:
     document, _ = split_document(text)
     if "steps" not in document and "changeSummary" not in document:
         raise GitopsError("The refresh printed no document: it failed before it looked. Its errors are in the log.")
-    errors = [found for found in document.get("diagnostics") or [] if found.get("severity") == "error"]
+    diagnostics = cast("list[Json]", document.get("diagnostics") or [])
+    errors = [found for found in diagnostics if found.get("severity") == "error"]
     if errors and not any("no changes were expected" in str(found.get("message")) for found in errors):
         raise GitopsError(f"The refresh ended with {len(errors)} errors: what it found is not the whole story.")
-    found = [_drifted(cast("Json", step)) for step in document.get("steps") or []]
+    found = [_drifted(step) for step in cast("list[Json]", document.get("steps") or [])]
     return sorted((each for each in found if each), key=lambda each: (not each.gone, each.type, each.name))
 
 
@@ -69,7 +70,8 @@ def _drifted(step: Json) -> Drifted | None:
     if new is None or step.get("op") == "delete":
         return Drifted(type=kind, name=name, gone=True, paths=())
     before, after = (cast("Mapping[str, Any]", state.get("outputs") or {}) for state in (old, new))
-    listed = [str(path).split(".")[0].split("[")[0] for path in step.get("detailedDiff") or []]
+    detailed = cast("Mapping[str, Any]", step.get("detailedDiff") or {})
+    listed = [path.split(".")[0].split("[")[0] for path in detailed]
     paths = listed or [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
     told = [path for path in dict.fromkeys(paths) if path not in NOT_DRIFT]
     return Drifted(type=kind, name=name, gone=False, paths=told) if told else None

@@ -95,7 +95,7 @@ def state_digest(export: str) -> str:
     if not isinstance(deployment, dict):
         raise GitopsError("The state is no output of `pulumi stack export`.")
     content = cast("dict[str, Any]", deployment)
-    pending = content.get("pending_operations") or []
+    pending = cast("list[Any]", content.get("pending_operations") or [])
     if pending:
         raise RefusedError(
             f"{len(pending)} operations of an update that was cut off are pending: answer for each in `pulumi refresh`."

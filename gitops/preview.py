@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
@@ -115,7 +115,7 @@ def read_preview(text: str, beside: str = "", code: int = 0) -> Preview:
     """
     document, around = split_document(text)
     around = f"{around}\n{beside}"
-    steps = [cast("Json", step) for step in document.get("steps") or []]
+    steps = cast("list[Json]", document.get("steps") or [])
     errors = [*_diagnostics(document), *_plain_errors(around)]
     policies = _policies("\n".join([around, *errors]))
     return Preview(
@@ -183,22 +183,31 @@ def _changes(steps: Sequence[Json]) -> Iterator[Change]:
         kind, name = type_and_name(urn)
         if kind == "pulumi:pulumi:Stack":
             continue
-        old, new = (cast("Json", (step.get(state) or {}).get("inputs") or {}) for state in ("oldState", "newState"))
-        paths = [str(path) for path in (step.get("detailedDiff") or step.get("diffReasons") or [])]
+        old, new = (_inputs(cast("Json", step.get(state) or {})) for state in ("oldState", "newState"))
+        paths = _texts(step.get("detailedDiff") or step.get("diffReasons"))
         yield Change(
             op=op,
             urn=urn,
             type=kind,
             name=name,
             paths=paths,
-            causes=[str(path) for path in step.get("replaceReasons") or []],
+            causes=_texts(step.get("replaceReasons")),
             old=old,
             new=new,
         )
 
 
+def _inputs(state: Json) -> Json:
+    return cast("Json", state.get("inputs") or {})
+
+
+def _texts(paths: Any) -> list[str]:
+    """Property paths of a list, or the keys of an object."""
+    return [str(path) for path in cast("Iterable[Any]", paths or ())]
+
+
 def _diagnostics(document: Json) -> Iterator[str]:
-    for found in document.get("diagnostics") or []:
+    for found in cast("list[Json]", document.get("diagnostics") or []):
         if found.get("severity") == "error":
             yield str(found.get("message", "")).strip()
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Kind = Literal["upload", "import", "event", "unknown"]
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
@@ -47,13 +47,14 @@ def classify(body: str) -> tuple[Kind, dict[str, Any]]:
         content = None
     if not isinstance(content, dict):
         return "unknown", {}
+    content = cast("dict[str, Any]", content)
     if content.get("source") == "aws.s3":  # EventBridge keeps the event as it was, before its transformer
         detail = content["detail"]
         found = detail["object"]
         reference = {"bucket": detail["bucket"]["name"], **{name: found[name] for name in ("key", "etag", "size")}}
         return "upload", {"objects": [reference]}
     marks: dict[str, Kind] = {"objects": "upload", "study_key": "import", "source": "event"}
-    kind = next((kind for mark, kind in marks.items() if mark in content), "unknown")
+    kind: Kind = next((kind for mark, kind in marks.items() if mark in content), "unknown")
     return kind, content
 
 

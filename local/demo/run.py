@@ -151,7 +151,9 @@ class Demo:
             ticker.show(f"{number} of {len(findings)} studies verified")
         ticker.end(f"{len(findings)} studies verified: {dict(Counter(findings.values()))}")
         self.facts["verified"] = dict(Counter(findings.values()))
-        started = wait_for(_START, lambda: self._new_execution(before), seconds=180)
+        started = wait_for(
+            "The start of the pipeline by ImageVerified", lambda: self._new_execution(before), seconds=180
+        )
         tell(f"ImageVerified started {started.rsplit('/', 1)[1]}")
         return started
 

@@ -54,8 +54,10 @@ def classify(body: str) -> tuple[Kind, dict[str, Any]]:
         reference = {"bucket": detail["bucket"]["name"], **{name: found[name] for name in ("key", "etag", "size")}}
         return "upload", {"objects": [reference]}
     marks: dict[str, Kind] = {"objects": "upload", "study_key": "import", "source": "event"}
-    kind: Kind = next((kind for mark, kind in marks.items() if mark in content), "unknown")
-    return kind, content
+    for mark, kind in marks.items():
+        if mark in content:
+            return kind, content
+    return "unknown", content
 
 
 def redrive_dead_letters(sqs: Any, functions: Any, names: Names, *, dry_run: bool = False) -> Redriven:

@@ -13,6 +13,7 @@ _SERVICES = (
         "apigateway",
         "application-autoscaling",
         "cloudformation",
+        "cloudfront",
         "cloudtrail",
         "cloudwatch",
         "cognito-idp",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from bootstrap.rights_control import identity, observability
+from bootstrap.rights_edge import edge
 from bootstrap.scope import Scope, do, grant
 from components._iam import Conditions, Statement
 
@@ -254,7 +255,7 @@ _API_PLACES = ("/account", "/restapis", "/restapis/*", "/tags/*", "/domainnames*
 
 
 def network(scope: Scope) -> list[Statement]:
-    """VPC, keys, load balancers, the web's edge."""
+    """VPC and keys."""
     in_region: Conditions = {"StringEquals": {"aws:RequestedRegion": scope.region}}
     return [
         grant("ReadNetwork", do("ec2", "Describe*", "GetEbsDefaultKmsKeyId", "GetEbsEncryptionByDefault"), ["*"]),
@@ -312,36 +313,6 @@ def network(scope: Scope) -> list[Statement]:
             [scope.arn("kms", f"alias/{scope.prefix}-*")],
         ),
         grant("ReadAliases", do("kms", "ListAliases", "ListKeys"), ["*"]),
-        grant(
-            "LoadBalancers",
-            [
-                *do("elasticloadbalancing", "AddTags", "CreateListener", "CreateLoadBalancer", "CreateTargetGroup"),
-                *do("elasticloadbalancing", "DeleteListener", "DeleteLoadBalancer", "DeleteTargetGroup"),
-                *do("elasticloadbalancing", "ModifyListener", "ModifyLoadBalancerAttributes", "ModifyTargetGroup"),
-                *do("elasticloadbalancing", "ModifyTargetGroupAttributes", "RemoveTags", "SetSecurityGroups"),
-            ],
-            [scope.arn("elasticloadbalancing", f"{kind}/*") for kind in ("loadbalancer", "targetgroup", "listener")],
-            in_region,
-        ),
-        grant("ReadLoadBalancers", do("elasticloadbalancing", "Describe*"), ["*"]),
-        grant(
-            "WebFirewall",
-            [
-                *do("wafv2", "AssociateWebACL", "CreateWebACL", "DeleteLoggingConfiguration", "DeleteWebACL"),
-                *do("wafv2", "DisassociateWebACL", "GetLoggingConfiguration", "GetWebACL", "GetWebACLForResource"),
-                *do("wafv2", "ListTagsForResource", "PutLoggingConfiguration", "TagResource", "UntagResource"),
-                *do("wafv2", "UpdateWebACL"),
-            ],
-            [
-                *(
-                    scope.arn("wafv2", f"{place}/{kind}/*")
-                    for place in ("regional",)
-                    for kind in ("webacl", "managedruleset")
-                ),
-                f"arn:{scope.partition}:apigateway:{scope.region}::/restapis/*",
-                scope.arn("elasticloadbalancing", "loadbalancer/app/*"),
-            ],
-        ),
     ]
 
 
@@ -350,6 +321,7 @@ AREAS: Final = {
     "functions": functions,
     "services": services,
     "network": network,
+    "edge": edge,
     "observability": observability,
     "identity": identity,
 }

@@ -229,7 +229,10 @@ class FrameProxy(PlatformComponent):
     ) -> tuple[aws.ec2.SecurityGroup, aws.ec2.SecurityGroup]:
         """Of the load balancer (from the VPC, to the tasks) and of the tasks (from the load balancer)."""
         groups: list[aws.ec2.SecurityGroup] = []
-        for role, description in (("balancer", "HTTPS from CloudFront's VPC origin"), ("tasks", "From the balancer")):
+        for role, description in (
+            ("balancer", "HTTPS from the VPC origin of CloudFront"),
+            ("tasks", "From the balancer"),
+        ):
             full = self._context.naming.name(f"{ROLE}-{role}", limit=255)
             group = aws.ec2.SecurityGroup(
                 f"{name}-{role}",
@@ -245,7 +248,7 @@ class FrameProxy(PlatformComponent):
         aws.vpc.SecurityGroupIngressRule(
             f"{name}-from-origin",
             security_group_id=outer.id,
-            description="HTTPS from the interfaces of CloudFront's VPC origin",
+            description="HTTPS from the interfaces of the VPC origin of CloudFront",
             cidr_ipv4=args.vpc_cidr,
             from_port=443,
             to_port=443,

@@ -16,8 +16,8 @@ from ..kind import Kind, Values
 ABSENT = "the embedded AWS has no {0} API"
 RECORD = "the embedded AWS keeps {0} only as a record, without effect"
 
-EDGE = "the viewer's origin is a local process instead: `local/viewer_origin.py`"
-SERVICES = "containers run as local processes instead: `python -m local scp`"
+EDGE = "the embedded AWS has no edge; the viewer's origin is a local process instead: `local/viewer_origin.py`"
+SERVICES = "the embedded AWS runs no containers; they are local processes instead: `python -m local scp`"
 
 # token, name input, id form, outputs, reason
 Row = tuple[str, str, str, dict[str, Any], str]
@@ -86,7 +86,7 @@ RECORDED: tuple[Row, ...] = (
     ("s3/bucketReplicationConfig:BucketReplicationConfig", "", "{bucket}", {},
      "the embedded AWS keeps a replication configuration and copies nothing"),
     ("s3/accountPublicAccessBlock:AccountPublicAccessBlock", "", "{aws.account}", {"accountId": "{aws.account}"},
-     "the account id of S3 Control goes into the host name, which an address on loopback does not have"),
+     "the embedded AWS is on loopback, where S3 Control's host name with the account id in it does not exist"),
     ("ebs/encryptionByDefault:EncryptionByDefault", "", "default", {},
      "the embedded AWS has no EnableEbsEncryptionByDefault"),
     ("ebs/defaultKmsKey:DefaultKmsKey", "", "{keyArn}", {}, "the embedded AWS has no ModifyEbsDefaultKmsKeyId"),
@@ -119,6 +119,7 @@ TAGGED = {
     "wafv2/webAcl:WebAcl",
     "appautoscaling/target:Target",
     "cloudfront/distribution:Distribution",
+    "cloudfront/function:Function",
     "cloudfront/vpcOrigin:VpcOrigin",
     "ecs/cluster:Cluster",
     "ecs/service:Service",
@@ -132,6 +133,8 @@ TAGGED = {
     "backup/plan:Plan",
     "xray/group:Group",
 }
+GLOBAL = ("cloudfront/", "iam/", "s3/accountPublicAccessBlock:")
+"""Types of services without a region: no `region` input."""
 
 
 class Recorded(Kind):
@@ -174,6 +177,7 @@ def _define(row: Row) -> None:
         "computed": outputs,
         "recorded": reason,
         "taggable": path in TAGGED,
+        "regional": not path.startswith(GLOBAL),
     }
     type(type_name, (Recorded,), {**facts, "__module__": __name__})
 

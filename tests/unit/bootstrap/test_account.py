@@ -215,6 +215,7 @@ WAIVED = {
     ("RESOURCE_STAR", "ReadReadNetwork"): "describing tells no content",
     ("RESOURCE_STAR", "WatchTheAccount"): "one detector, recorder and analyzer an account, named by AWS",
     ("RESOURCE_STAR", "ReadWatchTheAccount"): "one detector, recorder and analyzer an account, named by AWS",
+    ("RESOURCE_STAR", "Respond"): "a boundary grants nothing; a finding may name any resource of the account",
     ("RESOURCE_MISMATCH", "Aliases"): "the other half of the right is the statement AliasesOfKeys",
     ("RESOURCE_MISMATCH", "AliasesOfKeys"): "the other half of the right is the statement Aliases",
     ("RESOURCE_POLICY_PRIVILEGE_ESCALATION", "Buckets"): "setting bucket policies is its work; the boundary denies PHI",

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from pydantic.alias_generators import to_camel
 
 from components.settings import PROJECT, Settings, SettingsError, load, parse
 
@@ -32,7 +33,7 @@ def test_every_stack_in_the_repository_is_accepted(stack: str) -> None:
 
 def test_the_project_declares_exactly_the_keys_that_the_settings_know() -> None:
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    assert set(declared) == set(Settings.model_fields)
+    assert set(declared) == {to_camel(name) for name in Settings.model_fields}
     assert all(key["type"] == "object" and key["description"] for key in declared.values())
 
 
@@ -90,7 +91,7 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
         ),
         ("network", {"privateSubnets": ["10.0.10.0/24"]}, "network.privateSubnets is 1 but must list 2 or 3 subnets"),
         ("network", {"publicSubnets": ["10.0.1.0/24"]}, "network.publicSubnets is 1 but must list as many subnets"),
-        ("network", {"interfaceEndpoints": ["ec2"]}, "network.interfaceEndpoints[0] is ec2 but must be 'medical-im"),
+        ("network", {"interfaceEndpoints": ["ec3"]}, "network.interfaceEndpoints[0] is ec3 but must be 'medical-im"),
         (
             "network",
             {"interfaceEndpoints": ["kms", "kms"], "httpsEgress": "internet"},
@@ -99,7 +100,7 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
         (
             "network",
             {"interfaceEndpoints": ["kms"]},
-            "network.httpsEgress is endpoints but must be internet while interfaceEndpoints lacks events",
+            "network.httpsEgress is endpoints but must be internet while interfaceEndpoints lacks cloudtrail",
         ),
         ("storage", {"forceDestroy": True}, "storage.forceDestroy is true but must be false where objectLockMode is"),
         ("storage", {"glacierDays": 90}, "storage.glacierDays is 90 but must be more than intelligentTieringDays"),

@@ -13,6 +13,7 @@ from local.provider.types.recorded import RECORDED, Recorded
 pytestmark = pytest.mark.usefixtures("offline_environment")
 INPUTS = {
     "name": "n",
+    "family": "f",
     "bucket": "b",
     "groupName": "g",
     "analyzerName": "a",

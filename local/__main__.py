@@ -86,11 +86,15 @@ def preview(
     bootstrap: Annotated[bool, typer.Option(help="The account's bootstrap instead of the platform.")] = False,
 ) -> None:
     """Preview any stack offline: the real engine and the policy pack, no AWS and no credentials."""
+    source = ROOT / "bootstrap" if bootstrap else ROOT
+    known = sorted(path.name.split(".")[1] for path in source.glob("Pulumi.*.yaml"))
+    if stack not in known:
+        raise typer.BadParameter(f"there is no Pulumi.{stack}.yaml; choose from {', '.join(known)}")
     code, run = preview_offline(
         stack,
         None if as_json else lambda run: console.print(run.lines[-1], markup=False),
         arguments=["--json"] if as_json else ["--diff"] if diff else [],
-        source=ROOT / "bootstrap" if bootstrap else ROOT,
+        source=source,
     )
     if as_json:
         sys.stdout.write(run.text + "\n")
@@ -160,6 +164,9 @@ def main() -> int:
         return code if isinstance(code, int) else 0
     except typer.Exit as ended:
         return ended.exit_code
+    except typer.TyperException as wrong:  # an option or a word that does not exist
+        console.print(f"{wrong.format_message()} (python -m local --help)", markup=False)
+        return wrong.exit_code
     except (GaveUpError, AwsProcessError, EngineError, PulumiError) as error:
         console.print("\n[bold red]stopped:[/] ", end="")
         console.print(str(error), markup=False)

@@ -100,7 +100,7 @@ def main() -> int:
     """Exit codes: 0 well, 1 could not be done, 2 something is left for a person."""
     try:
         return int(app(standalone_mode=False) or 0)
-    except typer.BadParameter as error:
+    except typer.TyperException as error:
         sys.stderr.write(f"{error.format_message()}\n")
     except FileNotFoundError as error:
         sys.stderr.write(f"There is no {error.filename}: is the stack up?\n")

@@ -27,7 +27,10 @@ class WaiverError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiver:
-    """One exception. `resource` is a pattern over whole URNs, so it names the stack: `urn:pulumi:dev::*::logs`."""
+    """One exception. `resource` is a pattern over whole URNs, which begin with stack and project.
+
+    For example `urn:pulumi:dev::healthcare-imaging-mlops::*::logs`.
+    """
 
     rule: str
     resource: str
@@ -39,9 +42,14 @@ class Waiver:
         """True for a violation of that rule by that resource."""
         return self.rule == rule and fnmatchcase(urn, self.resource)
 
-    def concerns(self, stack: str) -> bool:
-        """True for a waiver of that stack."""
-        return fnmatchcase(stack, self.resource.split(":")[2])
+    def concerns(self, urn: str) -> bool:
+        """True for a waiver of that resource's stack and project: the bootstrap has stacks of the same names."""
+        return all(fnmatchcase(of, wanted) for of, wanted in zip(_program(urn), _program(self.resource), strict=True))
+
+
+def _program(urn: str) -> list[str]:
+    """`urn:pulumi:STACK` and the project."""
+    return urn.split("::")[:2]
 
 
 def _undecided(value: Any) -> bool:
@@ -70,9 +78,9 @@ class Waivers:
         if _undecided(values):
             self._vague.add(urn)
 
-    def stale(self, stack: str) -> Iterator[str]:
-        """A sentence for each waiver of this stack that has ended or covers nothing, once all rules have run."""
-        for waiver in (w for w in self.entries if w.concerns(stack)):
+    def stale(self, root: str) -> Iterator[str]:
+        """A sentence for each waiver of the stack of that URN that has ended or covers nothing, when all rules ran."""
+        for waiver in (w for w in self.entries if w.concerns(root)):
             if waiver.expires < self.today:
                 yield f"the waiver of {waiver.rule} for {waiver.resource} ended on {waiver.expires}: {waiver.owner}"
             elif waiver not in self._used and not any(fnmatchcase(urn, waiver.resource) for urn in self._vague):
@@ -92,7 +100,7 @@ def _read(entry: Mapping[str, Any], today: datetime.date) -> Waiver:
     if wrong := sorted({"rule", "resource", "reason", "owner", "expires"} ^ entry.keys()):
         raise WaiverError(f"{named} must have rule, resource, reason, owner and expires, not more: {', '.join(wrong)}")
     if len(str(entry["resource"]).split("::")) < 2 or not str(entry["resource"]).startswith("urn:pulumi:"):
-        raise WaiverError(f"{named}: the resource is a pattern such as urn:pulumi:dev::*::logs")
+        raise WaiverError(f"{named}: the resource is a pattern such as urn:pulumi:dev::PROJECT::*::logs")
     if not isinstance(entry["expires"], datetime.date) or len(str(entry["reason"])) < 20 or not entry["owner"]:
         raise WaiverError(f"{named}: give a reason in a sentence, an owner and a date such as 2027-06-30")
     if entry["expires"] > today + _LONGEST:

@@ -101,7 +101,10 @@ PATHS: list[tuple[str, str, str, str, bool]] = [
     ("a radiologist changes an image", API, "medical-imaging:UpdateImageSetMetadata", f"{IMAGES}/imageset/0", False),
     ("a radiologist imports images", API, "medical-imaging:StartDICOMImportJob", IMAGES, False),
     ("a radiologist writes beside the landing zone", API, "s3:PutObject", f"{TRAINING_DATA}/verified/a", False),
-    ("the API reads received files", API, "s3:GetObject", f"{TRAINING_DATA}/upload/a", False),
+    # HeadObject, by which the API learns whether an upload is complete, is a matter of GetObject
+    ("the API looks after an upload", API, "s3:GetObject", f"{TRAINING_DATA}/upload/a", True),
+    ("the API reads what is in quarantine", API, "s3:GetObject", f"{TRAINING_DATA}/quarantine/a", False),
+    ("the API reads audit records", API, "s3:GetObject", f"{bucket('audit')}/a", False),
     ("training reads pseudonymous images", TRAINING, "s3:GetObject", f"{PREPROCESSED}/deidentified/a", True),
     ("training reads the landing zone", TRAINING, "s3:GetObject", f"{TRAINING_DATA}/upload/a", False),
     ("training reads image sets", TRAINING, "medical-imaging:GetImageSet", f"{IMAGES}/imageset/0", False),

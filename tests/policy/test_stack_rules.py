@@ -153,12 +153,13 @@ def test_no_security_setting_is_ignored() -> None:
 DAY = datetime.date(2026, 11, 21)
 ENTRY = {
     "rule": "sqs-kms",
-    "resource": "urn:pulumi:dev::*::queue",
+    "resource": "urn:pulumi:dev::p::*::queue",
     "reason": "A queue of synthetic events, for a week.",
     "owner": "imaging-platform",
     "expires": datetime.date(2026, 12, 31),
 }
 URN = "urn:pulumi:dev::p::aws:sqs/queue:Queue::queue"
+ROOT_URN = "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev"
 
 
 def loaded(tmp_path: Path, today: datetime.date = DAY, **change: Any) -> waivers.Waivers:
@@ -174,19 +175,20 @@ def test_a_waiver_covers_its_rule_and_resource_and_nothing_else(tmp_path: Path) 
     assert found.cover("sqs-kms", URN)
     assert not found.cover("sqs-policy", URN)
     assert not found.cover("sqs-kms", URN.replace("dev", "prod"))
-    assert list(found.stale("dev")) == []
+    assert list(found.stale(ROOT_URN)) == []
 
 
 def test_a_waiver_that_has_ended_covers_nothing_and_is_told(tmp_path: Path) -> None:
     found = loaded(tmp_path, today=datetime.date(2027, 1, 1))
     assert not found.cover("sqs-kms", URN)
-    assert "ended on 2026-12-31" in next(iter(found.stale("dev")))
+    assert "ended on 2026-12-31" in next(iter(found.stale(ROOT_URN)))
 
 
 def test_a_waiver_that_covers_nothing_is_told_in_its_own_stack(tmp_path: Path) -> None:
     found = loaded(tmp_path)
-    assert "covers nothing" in next(iter(found.stale("dev")))
-    assert list(found.stale("prod")) == []
+    assert "covers nothing" in next(iter(found.stale(ROOT_URN)))
+    assert list(found.stale(ROOT_URN.replace("dev", "prod"))) == []
+    assert list(found.stale(ROOT_URN.replace("::p::", "::bootstrap::"))) == []
 
 
 def test_a_waiver_waits_while_its_resource_is_not_known_yet(tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_a_waiver_waits_while_its_resource_is_not_known_yet(tmp_path: Path) -> N
 
     found = loaded(tmp_path)
     found.see(URN, {"policy": UNKNOWN})
-    assert list(found.stale("dev")) == []
+    assert list(found.stale(ROOT_URN)) == []
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def _no_ignoring(args: ResourceValidationArgs) -> Iterator[str]:
 def _stale_waivers(resources: list[PolicyResource]) -> Iterator[tuple[PolicyResource, str]]:
     if resources:
         root = resources[0]
-        yield from ((root, sentence) for sentence in WAIVERS.stale(root.urn.split(":")[2]))
+        yield from ((root, sentence) for sentence in WAIVERS.stale(root.urn))
 
 
 RULES: list[Rule] = [

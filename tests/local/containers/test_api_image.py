@@ -30,10 +30,11 @@ def address(image: Callable[[str], Any]) -> Iterator[str]:
     command[command.index("--port") + 1] = port
     command[command.index("--host") + 1] = "127.0.0.1"
     names = ("TRAINING_DATA_BUCKET", "TRACKING_TABLE", "LABELS_TABLE", "METRICS_TABLE", "EVENT_BUS_NAME")
-    names += ("MODEL_PACKAGE_GROUP", "PIPELINE_NAME", "DATASTORE_ID", "MODEL_REGISTRY_FUNCTION")
+    names += ("MODEL_PACKAGE_GROUP", "PIPELINE_NAME", "DATASTORE_ID", "MODEL_REGISTRY_FUNCTION", "ASSIGNMENTS_TABLE")
     environment = {
         **dict.fromkeys(names, "x"),
         "UPLOAD_URL_SECONDS": "900",
+        "ALLOWED_ORIGIN": "https://reading.example.org",
         "AWS_DEFAULT_REGION": "us-east-1",
         "POWERTOOLS_SERVICE_NAME": "radiologist-api",
         "PYTHONPATH": str(made.app),

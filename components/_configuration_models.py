@@ -32,6 +32,12 @@ class TrainingSettings(Group):
     """How much training images are shifted, turned and scaled."""
     accuracy_threshold: float = Field(default=0.85, ge=0, le=1)
     """Accuracy on the test patients under which nothing is registered and a person is told."""
+    accuracy_lower_bound: float = Field(default=0.0, ge=0, le=1)
+    """Smallest lower end of the accuracy's 95 % interval by patient; 0: not asked for."""
+    subgroup_floor: float = Field(default=0.0, ge=0, le=1)
+    """Smallest accuracy of any group of five patients or more (scanner, sex, age); 0: not asked for."""
+    champion_margin: float = Field(default=0.02, ge=0, le=1)
+    """By how much a new model may fall behind the one in service on the same patients."""
     seed: int = Field(default=20_260_101, ge=0, le=2**31 - 1)
     """Of the split, the augmentation and the weights."""
     min_new_labels: int = Field(default=100, ge=1, le=1_000_000)

@@ -80,6 +80,7 @@ def trigger_plan(workload: Workload, place: MlopsSurroundings, size: FunctionSiz
             "TRAINING_RUNS_TABLE": tables.training_runs.name,
             "PREPROCESSED_BUCKET": place.zone.preprocessed,
             "PIPELINE_NAME": pipeline_name(context),
+            "MODEL_PACKAGE_GROUP": model_group(context),
             "MIN_NEW_LABELS": str(place.min_new_labels),
             "IDEMPOTENCY_TABLE": tables.idempotency.name,
         },
@@ -113,6 +114,12 @@ def trigger_plan(workload: Workload, place: MlopsSurroundings, size: FunctionSiz
                 actions=["sagemaker:ListPipelineExecutions", "sagemaker:StartPipelineExecution"],
                 resources=[pipeline_arn(context)],
             ),
+            Statement(
+                sid="FindChampion",
+                actions=["sagemaker:DescribeModelPackage"],
+                resources=[context.naming.arn("sagemaker", f"model-package/{model_group(context)}/*")],
+            ),
+            find_model_versions(),
         ],
         data_class="tracking",
     )
@@ -232,12 +239,13 @@ def _version_statements(context: Context, group: str) -> list[Statement]:
             actions=["sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"],
             resources=[context.naming.arn("sagemaker", f"model-package/{group}/*")],
         ),
-        Statement(
-            sid="FindModelVersions",  # ListModelPackages has no resource-level right
-            actions=["sagemaker:ListModelPackages"],
-            resources=["*"],
-        ),
+        find_model_versions(),
     ]
+
+
+def find_model_versions() -> Statement:
+    """ListModelPackages has no resource-level right."""
+    return Statement(sid="FindModelVersions", actions=["sagemaker:ListModelPackages"], resources=["*"])
 
 
 def _endpoint_statements(workload: Workload, group: str, model_role_arn: pulumi.Input[str]) -> list[Statement]:

@@ -35,6 +35,7 @@ PIPELINE_PARAMETERS = (
     "Epochs",
     "BatchSize",
     "LearningRate",
+    "ChampionModelUri",
 )
 """What a caller of StartPipelineExecution may set; SnapshotUri and SnapshotId have no default and must be set."""
 

@@ -1,10 +1,10 @@
 """Step 3: judge the exported model on patients it has never seen.
 
-    python -m training.evaluate --seed 20250101
+    python -m training.evaluate --seed 20250101 --accuracy-threshold 0.85 --champion s3://.../model.tar.gz
 
-Reads  <base>/processing/input/model/model.tar.gz and <base>/processing/input/test/.
-Writes <base>/processing/evaluation/: evaluation.json (the gate reads metrics.accuracy.value), predictions.json and
-roc.png, confusion.png, reliability.png.
+Reads  <base>/processing/input/model/model.tar.gz and <base>/processing/input/test/, and the model in service.
+Writes <base>/processing/evaluation/: evaluation.json (the gate reads metrics.accuracy.value and gate.passed),
+predictions.json, model-card.md and roc.png, confusion.png, reliability.png.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from training import metrics, names
+from training import card, champion, gate, metrics, names
 from training.dataset import Split, open_split
 from training.failure import DatasetError, PatientLeakError, reported
 from training.split import check_no_leak, patient_digest
@@ -30,23 +30,63 @@ SAMPLE_PREDICTIONS = 200
 
 def main(arguments: Sequence[str]) -> None:
     """Run the step in the container's directories."""
-    parser = argparse.ArgumentParser(prog="training.evaluate")
-    parser.add_argument("--seed", type=int, default=20250101)
-    seed = parser.parse_args(arguments).seed
+    asked = parse(arguments)
     with tempfile.TemporaryDirectory() as unpacked:
         model = unpack_model(names.processing_dir("input/model"), Path(unpacked))
         described = json.loads((model / names.MODEL_METADATA_FILE).read_text())
         test = open_split(names.processing_dir("input/test"))
         check_held_out(test, described)
         columns = test.arrays()
+        check_pixels(columns["images"])
         scores = _scores(model, columns["images"])
+        report = evaluation(described, test, columns, scores, asked.seed)
+        report["champion"] = _champion(asked, Path(unpacked) / "champion", columns, scores, described["threshold"])
+    report["gate"] = gate.decide(report, limits_of(asked), gate.load_plan())
     target = names.processing_dir("evaluation")
     target.mkdir(parents=True, exist_ok=True)
-    report = evaluation(described, test, columns, scores, seed)
     (target / names.EVALUATION_FILE).write_text(json.dumps(report, indent=1, sort_keys=True))
     (target / "predictions.json").write_text(json.dumps(predictions(columns, scores), indent=1))
+    (target / "model-card.md").write_text(card.render(report, described))
     _draw(columns["labels"], scores, described["threshold"], target)
     _print(report)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="training.evaluate")
+    parser.add_argument("--seed", type=int, default=20250101)
+    parser.add_argument("--accuracy-threshold", type=float, default=0.85)
+    parser.add_argument("--lower-bound", type=float, default=0.0, help="of the accuracy's 95 %% interval; 0: off")
+    parser.add_argument("--subgroup-floor", type=float, default=0.0, help="accuracy of every group; 0: off")
+    parser.add_argument("--champion-margin", type=float, default=0.02)
+    parser.add_argument("--champion", default=names.NO_CHAMPION, help="model.tar.gz of the model in service, or none")
+    return parser.parse_args(arguments)
+
+
+def limits_of(asked: argparse.Namespace) -> gate.Limits:
+    """The stack's limits."""
+    return gate.Limits(
+        accuracy=asked.accuracy_threshold,
+        lower_bound=asked.lower_bound,
+        subgroup_floor=asked.subgroup_floor,
+        champion_margin=asked.champion_margin,
+    )
+
+
+def check_pixels(images: np.ndarray) -> None:
+    """Refuse values that are no pixels: a score of them would mean nothing."""
+    if not np.isfinite(images).all() or images.min() < 0 or images.max() > 1:
+        raise DatasetError("the test images hold values that are not finite or not between 0 and 1")
+
+
+def _champion(
+    asked: argparse.Namespace, directory: Path, columns: dict[str, np.ndarray], scores: np.ndarray, threshold: float
+) -> dict[str, Any] | None:
+    if asked.champion == names.NO_CHAMPION:
+        return None
+    champion.fetch(asked.champion, directory)
+    model = unpack_model(directory, directory / "model")
+    return champion.compare(model, columns, scores, _scores, threshold=threshold, seed=asked.seed)
 
 
 def unpack_model(directory: Path, target: Path) -> Path:
@@ -105,9 +145,34 @@ def evaluation(
             "positive_images": int(labels.sum()),
         },
         "interval": {"unit": "patient", "resamples": metrics.RESAMPLES, "level": metrics.LEVEL, "seed": seed},
+        "subgroups": subgroups(columns, scores, threshold),
+        "configuration": described["config"],
         "model": {"backbone": described["config"]["backbone"], "image_size": described["config"]["image_size"]},
         "snapshot_id": test.manifest["snapshot_id"],
     }
+
+
+def subgroups(columns: dict[str, np.ndarray], scores: np.ndarray, threshold: float) -> list[dict[str, Any]]:
+    """Accuracy by scanner, sex and age, as far as the de-identified images still say it (unknown is a group too)."""
+    if "groups" not in columns:
+        return []
+    right = (scores >= threshold) == columns["labels"].astype(bool)
+    told = [json.loads(str(groups)) for groups in columns["groups"]]
+    found: list[dict[str, Any]] = []
+    for dimension in sorted({name for groups in told for name in groups}):
+        values = np.array([groups.get(dimension, "unknown") for groups in told])
+        for value in sorted(set(values.tolist())):
+            inside = values == value
+            found.append(
+                {
+                    "dimension": dimension,
+                    "group": value,
+                    "images": int(inside.sum()),
+                    "patients": len(np.unique(columns["patient_keys"][inside])),
+                    "accuracy": round(float(right[inside].mean()), 6),
+                }
+            )
+    return found
 
 
 def predictions(columns: dict[str, np.ndarray], scores: np.ndarray) -> list[dict[str, Any]]:
@@ -140,6 +205,11 @@ def _print(report: dict[str, Any]) -> None:
     )
     for name, entry in report["metrics"].items():
         print(f"[evaluate] {name}={entry['value']} interval={entry['interval']} (95 %, by patient)")
+    for group in report["subgroups"]:
+        print("[evaluate] {dimension} {group}: accuracy={accuracy} on {patients} patients".format(**group))
+    if report["champion"]:
+        print(f"[evaluate] against the model in service: {json.dumps(report['champion'], sort_keys=True)}")
+    print(f"[evaluate] gate: {report['gate']['sentence']} (change control plan {report['gate']['plan']['version']})")
 
 
 if __name__ == "__main__":

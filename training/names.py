@@ -25,6 +25,8 @@ TRAIN_PROGRAM = "train.py"
 """File at the archive's root that script mode starts (hyperparameter sagemaker_program)."""
 
 WEIGHTS_CHANNEL = "weights"
+NO_CHAMPION = "none"
+"""Value of the parameter ChampionModelUri where no model is in service yet."""
 
 TRAINING_METRICS: tuple[str, ...] = (
     "train_loss",

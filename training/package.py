@@ -54,6 +54,7 @@ def _members() -> dict[str, bytes]:
     modules = (path for path in _HERE.glob("*.py") if path.name not in _INFRASTRUCTURE)
     members = {f"training/{path.name}": path.read_bytes() for path in modules}
     members[TRAIN_PROGRAM] = (_HERE / "entrypoint.py").read_bytes()
+    members["training/change-control-plan.json"] = (_HERE / "change-control-plan.json").read_bytes()
     members["requirements.txt"] = (_HERE / "requirements.txt").read_bytes()
     return members
 

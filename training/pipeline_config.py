@@ -36,6 +36,7 @@ class PipelineConfig:
         image_size: edge of the square model input, pixels.
         patience: epochs without a better validation loss before training stops.
         weights_uri: S3 URI of staged ImageNet weights (Keras "notop" file) for resnet50 or mobilenet_v3_small.
+        accuracy_lower_bound, subgroup_floor, champion_margin: see training.gate.Limits.
         test_fraction, validation_fraction: shares of all patients; the rest trains.
         cache_expire_after: ISO-8601 duration of step caching, None = off. Outputs lie under the execution id, which is
             part of the cache key, so a hit needs a retry of the very same execution: off by default.
@@ -78,6 +79,9 @@ class PipelineConfig:
     weights_uri: str | None = None
     augmentation: str = "standard"
     accuracy_threshold: float = 0.85
+    accuracy_lower_bound: float = 0.0
+    subgroup_floor: float = 0.0
+    champion_margin: float = 0.02
     test_fraction: float = 0.2
     validation_fraction: float = 0.2
     seed: int = 20250101
@@ -93,6 +97,9 @@ class PipelineConfig:
         self._check_choice("augmentation", self.augmentation, AUGMENTATIONS)
         self._check_choice("approval_status", self.approval_status, APPROVAL_STATES)
         self._check_range("accuracy_threshold", self.accuracy_threshold, 0.0, 1.0)
+        self._check_range("accuracy_lower_bound", self.accuracy_lower_bound, 0.0, 1.0)
+        self._check_range("subgroup_floor", self.subgroup_floor, 0.0, 1.0)
+        self._check_range("champion_margin", self.champion_margin, 0.0, 1.0)
         self._check_range("test_fraction", self.test_fraction, 0.05, 0.5)
         self._check_range("validation_fraction", self.validation_fraction, 0.05, 0.5)
         self._check_range("image_size", self.image_size, 32, 1024)

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from training import dataset, names, pixels, snapshot
+from training import dataset, groups, names, pixels, snapshot
 from training.failure import DatasetError, reported
 from training.snapshot import LabelledImage, Snapshot
 from training.split import check_no_leak, split_patients
@@ -121,13 +121,17 @@ class _SplitResult:
         return Counter(names.FINDINGS[image.label] for image in self.kept)
 
 
-def _load(image: LabelledImage, size: int, fetch: Fetch) -> np.ndarray | str:
-    """The prepared image, or the code for which it is left out."""
+Loaded = tuple[np.ndarray, str]
+"""A prepared image, and the groups it belongs to as JSON."""
+
+
+def _load(image: LabelledImage, size: int, fetch: Fetch) -> Loaded | str:
+    """The prepared image with its groups, or the code for which it is left out."""
     content = fetch(image.uri)
     if image.sha256 is not None and hashlib.sha256(content).hexdigest() != image.sha256:
         return "digest-mismatch"
     try:
-        return pixels.from_dicom(content, size)
+        return pixels.from_dicom(content, size), json.dumps(groups.of(content), sort_keys=True)
     except pixels.UnusableImageError as error:
         return error.code
 
@@ -146,16 +150,17 @@ def _write_split(name: str, images: list[LabelledImage], config: PreprocessConfi
         for chunk in _chunks(images):
             loaded = list(pool.map(lambda image: _load(image, config.image_size, fetch), chunk))
             result.excluded.update(outcome for outcome in loaded if isinstance(outcome, str))
-            kept = [(image, array) for image, array in zip(chunk, loaded, strict=True) if not isinstance(array, str)]
+            kept = [(image, ready) for image, ready in zip(chunk, loaded, strict=True) if not isinstance(ready, str)]
             if kept:
                 result.shards.append(dataset.write_shard(directory, len(result.shards), _columns(kept)))
                 result.kept += [image for image, _ in kept]
     return result
 
 
-def _columns(kept: list[tuple[LabelledImage, np.ndarray]]) -> dict[str, np.ndarray]:
+def _columns(kept: list[tuple[LabelledImage, Loaded]]) -> dict[str, np.ndarray]:
     return {
-        "images": np.stack([array for _, array in kept]),  # (N, S, S) float32 0..1
+        "groups": np.array([said for _, (_, said) in kept]),
+        "images": np.stack([array for _, (array, _) in kept]),  # (N, S, S) float32 0..1
         "labels": np.array([image.label for image, _ in kept], np.int8),  # (N,)
         "patient_keys": np.array([image.patient_key for image, _ in kept]),
         "study_keys": np.array([image.study_key for image, _ in kept]),

@@ -182,7 +182,14 @@ class _Builder:
         run = self.parts.processor("training.evaluate", self.config.evaluation_image).run(
             inputs=inputs,
             outputs=[self.parts.processing_output("evaluation")],
-            arguments=["--seed", str(self.config.seed)],
+            arguments=[
+                *("--seed", str(self.config.seed)),
+                *("--accuracy-threshold", self.parameters.accuracy_threshold.to_string()),
+                *("--lower-bound", repr(self.config.accuracy_lower_bound)),
+                *("--subgroup-floor", repr(self.config.subgroup_floor)),
+                *("--champion-margin", repr(self.config.champion_margin)),
+                *("--champion", self.parameters.champion_model_uri),
+            ],
         )
         step = ProcessingStep(
             "Evaluate",
@@ -194,16 +201,21 @@ class _Builder:
         return step, evaluation_file
 
     def _gate(self, preprocess: Any, train: Any, evaluate: Any, evaluation_file: Any) -> Any:
-        from sagemaker.core.workflow.conditions import ConditionGreaterThanOrEqualTo
+        from sagemaker.core.workflow.conditions import ConditionEquals, ConditionGreaterThanOrEqualTo
         from sagemaker.core.workflow.functions import JsonGet
         from sagemaker.mlops.workflow.condition_step import ConditionStep
 
         accuracy = JsonGet(step_name=evaluate.name, property_file=evaluation_file, json_path="metrics.accuracy.value")
-        condition = ConditionGreaterThanOrEqualTo(left=accuracy, right=self.parameters.accuracy_threshold)
-        notify, fail = self._rejection(accuracy)
+        passed = JsonGet(step_name=evaluate.name, property_file=evaluation_file, json_path="gate.passed")
+        sentence = JsonGet(step_name=evaluate.name, property_file=evaluation_file, json_path="gate.sentence")
+        notify, fail = self._rejection(accuracy, sentence)
         return ConditionStep(
             "AccuracyGate",
-            conditions=[condition],
+            # the threshold here as well, where whoever reads the definition can see it: both must hold
+            conditions=[
+                ConditionGreaterThanOrEqualTo(left=accuracy, right=self.parameters.accuracy_threshold),
+                ConditionEquals(left=passed, right=1),
+            ],
             if_steps=[self._register(preprocess, train, evaluate)],
             else_steps=[notify, fail],
         )
@@ -243,7 +255,7 @@ class _Builder:
         )
         return ModelStep("Register", step_args=run, retry_policies=self.parts.retries()[:1])
 
-    def _rejection(self, accuracy: Any) -> tuple[Any, Any]:
+    def _rejection(self, accuracy: Any, sentence: Any) -> tuple[Any, Any]:
         from sagemaker.core.lambda_helper import Lambda
         from sagemaker.core.workflow.execution_variables import ExecutionVariables
         from sagemaker.core.workflow.functions import Join
@@ -258,10 +270,11 @@ class _Builder:
                 "operation": "notify-rejected",
                 "accuracy": accuracy,
                 "threshold": threshold,
+                "reason": sentence,
                 "execution": ExecutionVariables.PIPELINE_EXECUTION_ARN,
             },
             outputs=[LambdaOutput("status", LambdaOutputTypeEnum.String)],
         )
-        reason = ["AccuracyBelowThreshold: held-out accuracy", accuracy, "is below the threshold", threshold]
-        fail = FailStep("AccuracyBelowThreshold", error_message=Join(on=" ", values=reason), depends_on=[notify])
+        reason = Join(on=" ", values=["RefusedByGate:", sentence])
+        fail = FailStep("RefusedByGate", error_message=reason, depends_on=[notify])
         return notify, fail

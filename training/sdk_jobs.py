@@ -32,6 +32,7 @@ class Parameters:
     epochs: ParameterString
     batch_size: ParameterString
     learning_rate: ParameterString
+    champion_model_uri: ParameterString
 
     @classmethod
     def of(cls, config: PipelineConfig) -> Parameters:
@@ -48,6 +49,7 @@ class Parameters:
             epochs=ParameterString(name="Epochs", default_value=str(config.epochs)),
             batch_size=ParameterString(name="BatchSize", default_value=str(config.batch_size)),
             learning_rate=ParameterString(name="LearningRate", default_value=repr(config.learning_rate)),
+            champion_model_uri=ParameterString(name="ChampionModelUri", default_value=names.NO_CHAMPION),
         )
 
     def in_order(self) -> list[Any]:

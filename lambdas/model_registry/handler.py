@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
     """Dispatch by the shape of the event."""
     if event.get("operation") == "notify-rejected":
         notice = parse(RejectedNotice, event)
-        return dict(registry().notify_rejected(notice.accuracy, notice.threshold, notice.execution))
+        return dict(registry().notify_rejected(notice.accuracy, notice.threshold, notice.execution, notice.reason))
     if "operation" not in event:
         return registry().passed(parse(PassedEvent, event).detail.data)
     command = parse(VersionCommand, event)

@@ -36,3 +36,4 @@ class RejectedNotice(BaseModel):
     accuracy: float
     threshold: float
     execution: str = Field(max_length=512)
+    reason: str = Field(default="", max_length=4000)

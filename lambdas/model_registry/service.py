@@ -83,12 +83,10 @@ class Registry:
         self.packages.decide(version, "Approved", f"{actor}: rollback, {reason}")
         return self._deploy(version, "rolled-back")
 
-    def notify_rejected(self, accuracy: float, threshold: float, execution: str) -> dict[str, str]:
+    def notify_rejected(self, accuracy: float, threshold: float, execution: str, reason: str = "") -> dict[str, str]:
         """The pipeline's gate refused a model; the pipeline's Lambda step reads `status`."""
-        self.humans.tell(
-            "Training run below the accuracy threshold",
-            f"Accuracy {accuracy:.4f} is below {threshold:.4f}; nothing was registered. Execution: {execution}",
-        )
+        why = reason or f"Accuracy {accuracy:.4f} is below {threshold:.4f}."
+        self.humans.tell("The gate refused a model", f"{why} Nothing was registered. Execution: {execution}")
         return {"status": "notified"}
 
     def _deploy(self, version: Version, decision: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pipeline_trigger.ports import TrainingRun
 
 LOCK_KEY = "#lock"  # sorts before every time, so that it never looks like the newest run
 LONG_AGO = "0000"  # an expiry that every clock has passed
+NO_CHAMPION = "none"  # what the pipeline's parameter says where no model was approved yet
 RUNNING = frozenset({"Executing", "Stopping"})
 
 
@@ -106,9 +107,10 @@ class S3SnapshotStore:
 class SageMakerPipeline:
     """`TrainingPipeline` over SageMaker Pipelines."""
 
-    def __init__(self, sagemaker_client: Any, pipeline_name: str) -> None:
+    def __init__(self, sagemaker_client: Any, pipeline_name: str, model_group: str) -> None:
         self._sagemaker = sagemaker_client
         self._pipeline = pipeline_name
+        self._group = model_group
 
     def running(self) -> bool:
         """Whether an execution is running or being stopped."""
@@ -136,6 +138,7 @@ class SageMakerPipeline:
                     PipelineParameters=[
                         {"Name": "SnapshotUri", "Value": snapshot_uri},
                         {"Name": "SnapshotId", "Value": snapshot_id},
+                        {"Name": "ChampionModelUri", "Value": self._champion()},
                     ],
                     ClientRequestToken=snapshot_id,
                 )
@@ -144,3 +147,19 @@ class SageMakerPipeline:
                 raise ConflictError(aws_code(error), "SageMaker refused to start the pipeline") from None
             raise
         return str(answer["PipelineExecutionArn"])
+
+    def _champion(self) -> str:
+        """Artifact of the model that was approved last: the new one is judged against it on the same patients."""
+        with aws_errors("ListModelPackages"):
+            found = self._sagemaker.list_model_packages(
+                ModelPackageGroupName=self._group,
+                ModelApprovalStatus="Approved",
+                SortBy="CreationTime",
+                SortOrder="Descending",
+                MaxResults=1,
+            )["ModelPackageSummaryList"]
+        if not found:
+            return NO_CHAMPION
+        with aws_errors("DescribeModelPackage"):
+            package = self._sagemaker.describe_model_package(ModelPackageName=found[0]["ModelPackageArn"])
+        return str(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])

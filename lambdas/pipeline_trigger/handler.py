@@ -50,7 +50,7 @@ def trigger() -> Trigger:
         tracking=DynamoTrackingTable(aws.table(values.tracking_table)),
         runs=DynamoTrainingRuns(aws.table(values.training_runs_table), values.pipeline_name),
         snapshots=S3SnapshotStore(aws.client("s3"), values.preprocessed_bucket),
-        pipeline=SageMakerPipeline(aws.client("sagemaker"), values.pipeline_name),
+        pipeline=SageMakerPipeline(aws.client("sagemaker"), values.pipeline_name, values.model_package_group),
         meter=EmfMeter(),
         clock=SystemClock(),
         bucket=values.preprocessed_bucket,

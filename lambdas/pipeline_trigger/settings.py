@@ -22,6 +22,7 @@ class Settings:
     training_runs_table: str
     preprocessed_bucket: str
     pipeline_name: str
+    model_package_group: str
     min_new_labels: int
     idempotency_table: str
 

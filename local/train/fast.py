@@ -109,4 +109,6 @@ def start(cloud: Cloud, outputs: dict[str, Any], snapshot: Any) -> str:
 
     body = json.dumps(snapshot.document, indent=1, sort_keys=True).encode()
     uri = S3SnapshotStore(cloud.client("s3"), outputs["preprocessed_bucket"]).write(snapshot.snapshot_id, body)
-    return SageMakerPipeline(cloud.client("sagemaker"), outputs["pipeline_name"]).start(snapshot.snapshot_id, uri)
+    return SageMakerPipeline(cloud.client("sagemaker"), outputs["pipeline_name"], outputs["model_package_group"]).start(
+        snapshot.snapshot_id, uri
+    )

@@ -107,9 +107,9 @@ def test_the_steps_run_in_the_agreed_order(definition: dict[str, Any]):
     assert [(step["Name"], step["Type"]) for step in gate["IfSteps"]] == [("Register", "RegisterModel")]
     assert [(step["Name"], step["Type"]) for step in gate["ElseSteps"]] == [
         ("NotifyRejected", "Lambda"),
-        ("AccuracyBelowThreshold", "Fail"),
+        ("RefusedByGate", "Fail"),
     ]
-    assert _step(definition, "AccuracyBelowThreshold")["DependsOn"] == ["NotifyRejected"]
+    assert _step(definition, "RefusedByGate")["DependsOn"] == ["NotifyRejected"]
 
 
 def test_the_top_level_is_what_the_service_takes(definition: dict[str, Any]):
@@ -130,6 +130,7 @@ def test_the_parameters_are_typed_and_the_snapshot_has_no_default(definition: di
         "Epochs": "50",
         "BatchSize": "32",
         "LearningRate": "0.001",
+        "ChampionModelUri": "none",
     }
 
 
@@ -160,7 +161,17 @@ def test_the_gate_compares_the_evaluation_file_with_the_parameter(definition: di
                 }
             },
             "RightValue": {"Get": "Parameters.AccuracyThreshold"},
-        }
+        },
+        {
+            "Type": "Equals",
+            "LeftValue": {
+                "Std:JsonGet": {
+                    "PropertyFile": {"Get": "Steps.Evaluate.PropertyFiles.Evaluation"},
+                    "Path": "gate.passed",
+                }
+            },
+            "RightValue": 1,
+        },
     ]
     assert _step(definition, "Evaluate")["PropertyFiles"] == [
         {"PropertyFileName": "Evaluation", "OutputName": "evaluation", "FilePath": "evaluation.json"}
@@ -171,7 +182,7 @@ def test_a_rejection_tells_the_registry_function_before_it_fails(definition: dic
     notify = _step(definition, "NotifyRejected")
     assert notify["FunctionArn"] == SENTINELS[sentinel("function-arn")]
     assert notify["Arguments"]["operation"] == "notify-rejected"
-    assert set(notify["Arguments"]) == {"operation", "accuracy", "threshold", "execution"}
+    assert set(notify["Arguments"]) == {"operation", "accuracy", "threshold", "reason", "execution"}
     assert notify["Arguments"]["execution"] == {"Get": "Execution.PipelineExecutionArn"}
 
 

@@ -254,7 +254,7 @@ def test_people_hear_of_a_refused_model_and_the_pipeline_gets_its_answer(
     context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
     event = {"operation": "notify-rejected", "accuracy": "0.61", "threshold": "0.85", "execution": "arn:aws:x"}
     assert entry.handler(event, context) == {"status": "notified"}
-    assert recorder.told == ["Training run below the accuracy threshold"]
+    assert recorder.told == ["The gate refused a model"]
     command = {"operation": "approve", "version": 2, "reason": "r", "actor": "sub-1"}
     assert entry.handler(command, context)["decision"] == "approved-and-deployed"
     assert entry.handler({"operation": "reject", "version": 2}, context)["decision"] == "rejected"

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917 - fixtures arrive as arguments, fakes have the service's argument names
+# ruff: noqa: N803, PLR0917 - fixtures arrive as arguments, fakes have the service's argument names
 """When a training run starts, that it starts once, and what it learns from."""
 
 from __future__ import annotations
@@ -31,10 +31,18 @@ class FakeSageMaker:
     requests: list[dict[str, Any]] = field(default_factory=list)
     running: bool = False
     error: Exception | None = None
+    approved: list[str] = field(default_factory=list)
 
     def list_pipeline_executions(self, **_: Any) -> dict[str, Any]:
         statuses = ["Executing"] if self.running else ["Succeeded"]
         return {"PipelineExecutionSummaries": [{"PipelineExecutionStatus": status} for status in statuses]}
+
+    def list_model_packages(self, **request: Any) -> dict[str, Any]:
+        assert (request["ModelApprovalStatus"], request["SortOrder"]) == ("Approved", "Descending")
+        return {"ModelPackageSummaryList": [{"ModelPackageArn": arn} for arn in reversed(self.approved)]}
+
+    def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
+        return {"InferenceSpecification": {"Containers": [{"ModelDataUrl": f"s3://models/{ModelPackageName}"}]}}
 
     def start_pipeline_execution(self, **request: Any) -> dict[str, str]:
         if self.error:
@@ -61,7 +69,7 @@ def trigger(s3: Any, labels: Any, tracking: Any, runs_table: Any, sagemaker: Any
         tracking=tracking,
         runs=DynamoTrainingRuns(runs_table, PIPELINE),
         snapshots=S3SnapshotStore(s3, RESEARCH),
-        pipeline=SageMakerPipeline(sagemaker, PIPELINE),
+        pipeline=SageMakerPipeline(sagemaker, PIPELINE, "pneumonia"),
         meter=meter,
         clock=clock,
         bucket=RESEARCH,
@@ -123,12 +131,29 @@ def test_a_run_starts_with_the_label_that_makes_the_number_full(
     assert answer["decision"] == "started"
     parameters = {entry["Name"]: entry["Value"] for entry in sagemaker.requests[0]["PipelineParameters"]}
     snapshot_id = answer["snapshot_id"]
-    assert parameters == {"SnapshotUri": f"s3://{RESEARCH}/snapshots/{snapshot_id}.json", "SnapshotId": snapshot_id}
+    assert parameters == {
+        "SnapshotUri": f"s3://{RESEARCH}/snapshots/{snapshot_id}.json",
+        "SnapshotId": snapshot_id,
+        "ChampionModelUri": "none",
+    }
     assert len(sagemaker.requests[0]["ClientRequestToken"]) >= 32
     document = json.loads(s3.get_object(Bucket=RESEARCH, Key=f"snapshots/{snapshot_id}.json")["Body"].read())
     assert document["sha256"] == canonical_sha256(document["studies"])
     assert [study["finding"] for study in document["studies"]] == ["normal", "pneumonia"]
     assert meter.counts["TrainingStarted"] == 1
+
+
+def test_the_model_approved_last_is_the_champion_of_the_run(
+    trigger: Trigger, labels: Any, two_studies: None, clock: Any, sagemaker: FakeSageMaker
+) -> None:
+    sagemaker.approved = ["version/1", "version/2"]
+    verify(labels, 101, clock)
+    verify(labels, 102, clock)
+    assert trigger.verified(key(102), 1)["decision"] == "started"
+    assert sagemaker.requests[0]["PipelineParameters"][-1] == {
+        "Name": "ChampionModelUri",
+        "Value": "s3://models/version/2",
+    }
 
 
 def test_labels_of_the_last_run_do_not_count_again(
@@ -339,7 +364,14 @@ def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypa
             start_selected=lambda keys: {"decision": "started", "studies": len(keys)},
         ),
     )
-    for name in ("LABELS_TABLE", "TRACKING_TABLE", "TRAINING_RUNS_TABLE", "PREPROCESSED_BUCKET", "PIPELINE_NAME"):
+    for name in (
+        "LABELS_TABLE",
+        "TRACKING_TABLE",
+        "TRAINING_RUNS_TABLE",
+        "PREPROCESSED_BUCKET",
+        "PIPELINE_NAME",
+        "MODEL_PACKAGE_GROUP",
+    ):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("MIN_NEW_LABELS", "2")
     monkeypatch.setenv("IDEMPOTENCY_TABLE", "idempotency")

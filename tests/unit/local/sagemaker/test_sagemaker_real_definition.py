@@ -32,4 +32,4 @@ def test_the_generated_definition_is_accepted_and_has_the_designed_graph() -> No
     assert edges["Train"] == {"Preprocess"}
     assert edges["AccuracyGate"] == {"Evaluate"}
     assert "AccuracyGate" in edges["Register"] & edges["NotifyRejected"]
-    assert "NotifyRejected" in edges["AccuracyBelowThreshold"]
+    assert "NotifyRejected" in edges["RefusedByGate"]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +16,7 @@ from lambda_shared.labels import DynamoLabelsTable, Label
 from lambda_shared.tracking import DynamoTrackingTable, TrackedImage
 from pipeline_trigger.adapters import DynamoTrainingRuns, S3SnapshotStore, SageMakerPipeline
 from pipeline_trigger.service import Trigger
+from pipeline_trigger.settings import Settings
 from pipeline_trigger.snapshot import canonical_sha256
 
 RESEARCH = "proj-local-preprocessed-111122223333"
@@ -364,15 +365,8 @@ def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypa
             start_selected=lambda keys: {"decision": "started", "studies": len(keys)},
         ),
     )
-    for name in (
-        "LABELS_TABLE",
-        "TRACKING_TABLE",
-        "TRAINING_RUNS_TABLE",
-        "PREPROCESSED_BUCKET",
-        "PIPELINE_NAME",
-        "MODEL_PACKAGE_GROUP",
-    ):
-        monkeypatch.setenv(name, "x")
+    for setting in fields(Settings):
+        monkeypatch.setenv(setting.name.upper(), "x")
     monkeypatch.setenv("MIN_NEW_LABELS", "2")
     monkeypatch.setenv("IDEMPOTENCY_TABLE", "idempotency")
     data = {"study_key": key(1), "label_version": 3, "finding": "normal", "image_count": 1}

@@ -79,9 +79,23 @@ compare: setup-preview ## what differs from another checkout in a stack, offline
 	@cd "$(or $(BASE),$(error say which checkout to compare with: make compare BASE=DIR))" && $(MAKE) --no-print-directory setup-preview >&2
 	@cd "$(BASE)" && $(PYTHON) -m local preview $(STACK) --json > "$(CURDIR)/build/compare/base.json"
 	@code=0; $(PYTHON) -m local preview $(STACK) --json > build/compare/head.json || code=$$?; \
+	  $(PYTHON) -m cost difference --stack $(STACK) --base build/compare/base.json --head build/compare/head.json --json \
+	    > build/compare/cost.json || true; \
 	  $(PYTHON) -m gitops compare --stack $(STACK) --commit "$$(git rev-parse HEAD)" --base build/compare/base.json \
-	    --head build/compare/head.json > build/compare/$(STACK).md || code=$$?; \
+	    --head build/compare/head.json --cost build/compare/cost.json > build/compare/$(STACK).md || code=$$?; \
 	  tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}" < build/compare/$(STACK).md; exit $$code
+
+.PHONY: cost
+cost: setup-preview ## what a stack costs a month, from its offline preview: make cost STACK=prod [USAGE=FILE] [JSON=1]
+	@mkdir -p build/cost
+	@$(PYTHON) -m local preview $(STACK) --json > build/cost/$(STACK).json
+	@$(PYTHON) -m cost bill --stack $(STACK) --preview build/cost/$(STACK).json $(if $(USAGE),--usage "$(USAGE)") $(if $(JSON),--json)
+
+.PHONY: cost-document
+cost-document: setup-preview ## take the inventory of prod for the prices again, and write docs/COST.md
+	@mkdir -p build/cost
+	@$(PYTHON) -m local preview prod --json > build/cost/prod.json
+	@$(PYTHON) -m cost write --preview build/cost/prod.json
 
 .PHONY: scan-tools
 scan-tools:

@@ -5,6 +5,7 @@ Ends with 0 for yes, 3 for no (refused, drifted), 1 for an input or a service th
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from datetime import UTC, datetime
@@ -89,10 +90,14 @@ def compare(
     commit: Commit,
     base: Annotated[Path, typer.Option(help="Offline preview of the program before, as JSON.", exists=True)],
     head: Annotated[Path, typer.Option(help="Offline preview of the program after, as JSON.", exists=True)],
+    cost: Annotated[
+        Path | None, typer.Option(help="Output of `python -m cost difference --json`.", exists=True)
+    ] = None,
 ) -> None:
     """The comment from two offline previews: no state, no secret and no credential is needed."""
     found = difference(*(read_preview(path.read_text()) for path in (base, head)))
-    sys.stdout.write(build_comment(found, CommentFacts(stack=stack, commit=commit, run_url=_run_url())))
+    facts = CommentFacts(stack=stack, commit=commit, run_url=_run_url(), cost_usd=_cost(cost) if cost else None)
+    sys.stdout.write(build_comment(found, facts))
     if not found.complete:
         raise RefusedError(f"A preview of {stack} failed or a mandatory policy refused it.")
 
@@ -251,6 +256,15 @@ def _github() -> GitHub:
             f"{missing.args[0]} is not set: run it in a workflow, or give a file of records."
         ) from missing
     return GitHub(repository, token, api=os.environ.get("GITHUB_API_URL", "https://api.github.com"))
+
+
+def _cost(path: Path) -> tuple[float, float] | None:
+    """Monthly cost after and before; None when it could not be computed, which must not hide the preview."""
+    text = path.read_text().strip()
+    if not text:
+        return None
+    told = json.loads(text)
+    return float(told["after"]), float(told["before"])
 
 
 def _run_url() -> str:

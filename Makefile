@@ -58,6 +58,17 @@ breach-drill: up ## a sample GuardDuty finding on the local stack: isolated, evi
 restore-drill: up ## tables back from point-in-time recovery, objects from their versions, on the local stack
 	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.drills restore
 
+.PHONY: doctor
+doctor: ## what is wrong with this machine and its local stack, and what to do: make doctor [JSON=1]
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m operations.doctor $(if $(JSON),--json); else $(PYTHON3) -m operations.doctor $(if $(JSON),--json); fi
+
+doctor-%: setup-unit-quiet ## doctor-prod, ...: a live stack from inside and, with OUTSIDE=1, as a stranger sees it
+	@$(PYTHON) -m operations.doctor --stack $* $(if $(OUTSIDE),--outside) $(if $(JSON),--json)
+
+.PHONY: setup-unit-quiet
+setup-unit-quiet:
+	@$(SETUP) project >&2
+
 .PHONY: reconcile
 reconcile: setup ## compare every stage of the local stack's ingestion, and drive again what stopped
 	@$(PYTHON) -m operations --environment .run/aws/ready.json reconcile --stack local --full

@@ -1,1 +1,1 @@
-"""What an operator does by hand on a running stack: reconcile, and send again what failed."""
+"""What an operator does by hand: reconcile, send again what failed, and ask the doctor what is wrong."""

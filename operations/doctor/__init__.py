@@ -1,0 +1,1 @@
+"""What is wrong with this machine or stack, and what to do about it. The machine's part needs no installed library."""

@@ -191,7 +191,7 @@ def _retry(errors: list[str], *, patient: bool = False) -> State:
         delays = {"IntervalSeconds": 30, "MaxAttempts": NOTIFY_TRIES, "MaxDelaySeconds": NOTIFY_DELAY_SECONDS}
     else:
         delays = {"IntervalSeconds": 2, "MaxAttempts": 5}
-    return {"ErrorEquals": errors, "BackoffRate": 2, **delays}
+    return {"ErrorEquals": errors, "BackoffRate": 2.0, **delays}
 
 
 def _choice(variable: str, when_true: str, otherwise: str) -> State:

@@ -182,7 +182,7 @@ def _task(
             {
                 "ErrorEquals": list(FATAL_ERRORS),
                 "IntervalSeconds": 2,
-                "BackoffRate": 2,
+                "BackoffRate": 2.0,
                 "MaxAttempts": FATAL_ATTEMPTS,
             },
         ],

@@ -54,6 +54,10 @@ def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
         ),
         Chart(title="Calls to the data store", metrics=[calls]),
         Chart(
+            title="Compression: bytes of pixels for each byte stored",
+            metrics=[platform_metric("CompressionRatio", statistic="Average")],
+        ),
+        Chart(
             title="Data store errors, failed health checks",
             metrics=[platform_metric("DataStoreErrors"), platform_metric("HealthCheckFailed")],
         ),
@@ -109,6 +113,13 @@ def _training(names: WatchedNames) -> list[Chart]:
         Chart(
             title="Accuracy of evaluated models",
             metrics=[platform_metric("ModelAccuracy", statistic="Average")],
+        ),
+        Chart(
+            title="Evaluated models: precision, recall, F1, area under ROC",
+            metrics=[
+                platform_metric(name, statistic="Average")
+                for name in ("ModelPrecision", "ModelRecall", "ModelF1", "ModelRocAuc")
+            ],
         ),
         Chart(
             title="Disagreement of the two evaluations",

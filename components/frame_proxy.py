@@ -229,10 +229,7 @@ class FrameProxy(PlatformComponent):
     ) -> tuple[aws.ec2.SecurityGroup, aws.ec2.SecurityGroup]:
         """Of the load balancer (from the VPC, to the tasks) and of the tasks (from the load balancer)."""
         groups: list[aws.ec2.SecurityGroup] = []
-        for role, description in (
-            ("balancer", "HTTPS from the VPC origin of CloudFront"),
-            ("tasks", "From the balancer"),
-        ):
+        for role, description in (("balancer", "HTTPS from the VPC origin"), ("tasks", "From the balancer")):
             full = self._context.naming.name(f"{ROLE}-{role}", limit=255)
             group = aws.ec2.SecurityGroup(
                 f"{name}-{role}",

@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lambda_shared.clock import Clock, iso
 from lambda_shared.errors import InvalidEventError
 from lambda_shared.events.models import EventData, MetricViolation, ModelEvaluationPassed
 from lambda_shared.events.publisher import Publisher, deterministic_event_id
-from lambda_shared.metrics import Meter
+from lambda_shared.metrics import Meter, MetricName
 from model_evaluation.archive import extract_model
 from model_evaluation.figures import disagreement, figures
 from model_evaluation.ports import Artifacts, Judge, MetricsTable, ModelPackage, Registry
 from model_evaluation.testset import TestSet
+
+METRICS: Final[Mapping[str, MetricName]] = {
+    "accuracy": "ModelAccuracy",
+    "precision": "ModelPrecision",
+    "recall": "ModelRecall",
+    "f1": "ModelF1",
+    "roc_auc": "ModelRocAuc",
+}
+"""Figure -> metric of the dashboards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +65,9 @@ class Evaluation:
         passed = agrees and accuracy >= self.accuracy_threshold
         decision = "passed" if passed else ("disagreement" if not agrees else "below-threshold")
         self._record(package, verdict, execution_arn, decision)
-        self.meter.count("ModelAccuracy", accuracy, "None")
+        for name, value in verdict.figures.items():
+            if not math.isnan(value):
+                self.meter.count(METRICS[name], value, "None")
         self.meter.count("EvaluationDisagreement", verdict.disagreement, "None")
         event = self._event(package, verdict, execution_arn, decision)
         self.publisher.publish(event, deterministic_event_id(type(event).__name__, package.arn, execution_arn))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from lambda_shared.errors import PlatformError, aws_code, aws_errors
 from lambda_shared.tracking import TrackingTable
-from monitoring.ports import Upload
+from monitoring.ports import Retrieval, Upload
 from monitoring.report import Report
 
 
@@ -148,6 +148,12 @@ class IngestionWorkflow:
             self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=body)
 
 
+def _raw_bytes(attributes: Mapping[str, Any]) -> int:
+    """Bytes of one frame's pixels as they would lie uncompressed (PS3.3 C.7.6.3)."""
+    samples = int(attributes.get("SamplesPerPixel") or 1)
+    return int(attributes["Rows"]) * int(attributes["Columns"]) * samples * int(attributes["BitsAllocated"]) // 8
+
+
 class AwsProbes:
     """`Probes` over the services themselves."""
 
@@ -189,13 +195,13 @@ class AwsProbes:
                 QueueUrl=self._queue_url, AttributeNames=["ApproximateNumberOfMessages"]
             )
 
-    def retrieval_milliseconds(self) -> float | None:
-        """How long one image frame takes from the data store; None while the store holds none."""
+    def retrieval(self) -> Retrieval | None:
+        """One image frame read from the data store; None while the store holds none."""
         imaging = self._clients["medical-imaging"]
         frame = self._any_frame(imaging)
         if frame is None:
             return None
-        image_set_id, frame_id = frame
+        image_set_id, frame_id, raw_bytes = frame
         begin = time.perf_counter()
         with aws_errors("GetImageFrame"):
             answer = imaging.get_image_frame(
@@ -203,10 +209,12 @@ class AwsProbes:
                 imageSetId=image_set_id,
                 imageFrameInformation={"imageFrameId": frame_id},
             )
-            answer["imageFrameBlob"].read()
-        return (time.perf_counter() - begin) * 1000
+            blob = answer["imageFrameBlob"].read()
+        milliseconds = (time.perf_counter() - begin) * 1000
+        return Retrieval(milliseconds=milliseconds, compression_ratio=raw_bytes / max(len(blob), 1))
 
-    def _any_frame(self, imaging: Any) -> tuple[str, str] | None:
+    def _any_frame(self, imaging: Any) -> tuple[str, str, int] | None:
+        """Image set, frame, and the bytes of its pixels before compression."""
         with aws_errors("SearchImageSets"):
             found = imaging.search_image_sets(datastoreId=self._datastore_id, maxResults=1)
         for summary in found["imageSetsMetadataSummaries"]:
@@ -216,7 +224,7 @@ class AwsProbes:
                 for instance in series["Instances"].values():
                     frames: list[Any] = instance.get("ImageFrames") or []
                     if frames:
-                        return image_set_id, str(frames[0]["ID"])
+                        return image_set_id, str(frames[0]["ID"]), _raw_bytes(instance["DICOM"])
         return None
 
     def last_audit_delivery(self) -> datetime | None:

@@ -72,6 +72,14 @@ class Workflow(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Retrieval:
+    """One frame as it was read: how long it took, and how many bytes of pixels one byte of it stands for."""
+
+    milliseconds: float
+    compression_ratio: float
+
+
 class Probes(Protocol):
     """One question to each part of the platform; each raises when the part does not answer well."""
 
@@ -91,8 +99,8 @@ class Probes(Protocol):
         """The import queue answers."""
         ...
 
-    def retrieval_milliseconds(self) -> float | None:
-        """How long one image frame takes from the data store; None while the store holds none."""
+    def retrieval(self) -> Retrieval | None:
+        """One image frame read from the data store; None while the store holds none."""
         ...
 
     def last_audit_delivery(self) -> datetime | None:

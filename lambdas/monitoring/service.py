@@ -54,13 +54,14 @@ class Monitoring:
 
     def _measure_retrieval(self) -> None:
         try:
-            milliseconds = self.probes.retrieval_milliseconds()
+            read = self.probes.retrieval()
         except Exception as error:
             # Without a number the alarm on latency has no data, which it treats as a breach: silence is not health.
             logger().error("The retrieval probe failed", extra=describe(error))
             return
-        if milliseconds is not None:
-            self.meter.count("RetrievalLatency", milliseconds, "Milliseconds")
+        if read is not None:
+            self.meter.count("RetrievalLatency", read.milliseconds, "Milliseconds")
+            self.meter.count("CompressionRatio", read.compression_ratio, "None")
 
     def audit_lag(self) -> dict[str, float | None]:
         """Seconds since CloudTrail last delivered; None (and no metric) where there is no trail."""

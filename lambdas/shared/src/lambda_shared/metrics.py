@@ -25,6 +25,10 @@ MetricName = Literal[
     "LabelsWaiting",
     "TrainingStarted",
     "ModelAccuracy",
+    "ModelPrecision",
+    "ModelRecall",
+    "ModelF1",
+    "ModelRocAuc",
     "EvaluationDisagreement",
     "ModelDeployed",
     "TimeToDeploy",
@@ -33,6 +37,7 @@ MetricName = Literal[
     "ReconcileDifferences",
     "AuditLogLagSeconds",
     "RetrievalLatency",
+    "CompressionRatio",
     "StorageBytes",
     "HealthCheckFailed",
 ]

@@ -164,7 +164,14 @@ def test_a_model_that_agrees_and_is_good_enough_passes(
     item = stored(metrics_table)
     assert (item["model_version"], item["decision"], item["test_images"]) == ("3", "passed", 8)
     assert float(item["accuracy"]) == 0.75
-    assert meter.counts == {"ModelAccuracy": 0.75, "EvaluationDisagreement": 0.0}
+    figures = {
+        "ModelAccuracy": 0.75,
+        "ModelPrecision": 0.75,
+        "ModelRecall": 0.75,
+        "ModelF1": 0.75,
+        "ModelRocAuc": 0.875,
+    }
+    assert meter.counts == {**figures, "EvaluationDisagreement": 0.0}
 
 
 def test_a_report_that_flatters_the_model_is_a_violation(

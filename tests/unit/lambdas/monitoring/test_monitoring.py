@@ -19,7 +19,7 @@ import monitoring.handler as entry
 from lambda_shared.errors import InvalidEventError
 from lambda_shared.tracking import TrackedImage
 from monitoring.adapters import AwsProbes, IngestionWorkflow
-from monitoring.ports import Upload
+from monitoring.ports import Retrieval, Upload
 from monitoring.service import Monitoring
 
 UPLOADS = "proj-local-training-data-111122223333"
@@ -41,7 +41,6 @@ class FakeProbes:
 
     broken: set[str] = field(default_factory=set)
     delivered: datetime | None = None
-    milliseconds: float | None = 12.5
 
     def _answer(self, name: str) -> None:
         if name in self.broken:
@@ -59,9 +58,9 @@ class FakeProbes:
     def import_queue(self) -> None:
         self._answer("import_queue")
 
-    def retrieval_milliseconds(self) -> float | None:
+    def retrieval(self) -> Retrieval | None:
         self._answer("retrieval")
-        return self.milliseconds
+        return Retrieval(milliseconds=12.5, compression_ratio=2.5)
 
     def last_audit_delivery(self) -> datetime | None:
         self._answer("audit_log")
@@ -86,7 +85,8 @@ def monitor(recorder: Recorder, probes: Any, meter: Any, clock: Any) -> Monitori
 def test_a_healthy_platform_says_so(monitor: Monitoring, meter: Any) -> None:
     answer = monitor.health()
     assert answer["healthy"] is True
-    assert meter.counts == {"DataStoreErrors": 0, "HealthCheckFailed": 0, "RetrievalLatency": 12.5}
+    measured = {"RetrievalLatency": 12.5, "CompressionRatio": 2.5}
+    assert meter.counts == {"DataStoreErrors": 0, "HealthCheckFailed": 0, **measured}
 
 
 def test_a_broken_part_is_the_answer_and_no_error(monitor: Monitoring, probes: FakeProbes, meter: Any) -> None:
@@ -139,7 +139,8 @@ class FakeImaging:
         return {"imageSetsMetadataSummaries": [{"imageSetId": "i1"}] * self.sets}
 
     def get_image_set_metadata(self, **_: Any) -> dict[str, Any]:
-        document = {"Study": {"Series": {"s": {"Instances": {"a": {}, "b": {"ImageFrames": [{"ID": "f1"}]}}}}}}
+        image = {"ImageFrames": [{"ID": "f1"}], "DICOM": {"Rows": 4, "Columns": 5, "BitsAllocated": 16}}
+        document = {"Study": {"Series": {"s": {"Instances": {"a": {}, "b": image}}}}}
         return {"imageSetMetadataBlob": io.BytesIO(gzip.compress(json.dumps(document).encode()))}
 
     def get_image_frame(self, **request: Any) -> dict[str, Any]:
@@ -173,13 +174,16 @@ def test_the_probes_ask_the_services(tracking: Any, import_queue: str) -> None:
     asked.data_store()
     asked.tracking_table()
     asked.import_queue()
-    assert (asked.retrieval_milliseconds() or 0) > 0
+    read = asked.retrieval()
+    assert read is not None
+    assert read.milliseconds > 0
+    assert read.compression_ratio == 4 * 5 * 2 / len(b"frame")
     assert asked.last_audit_delivery() == datetime(2026, 11, 21, tzinfo=UTC)
     with pytest.raises(Exception, match="STATE_MACHINE_DELETING"):
         asked.state_machine()
     with pytest.raises(Exception, match="DATASTORE_CREATING"):
         make_probes(tracking, FakeImaging("CREATING"), import_queue).data_store()
-    assert make_probes(tracking, FakeImaging(sets=0), import_queue).retrieval_milliseconds() is None
+    assert make_probes(tracking, FakeImaging(sets=0), import_queue).retrieval() is None
 
 
 def test_the_workflow_adapter_starts_an_execution_once_and_queues(import_queue: str, cloud: None) -> None:

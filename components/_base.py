@@ -63,6 +63,7 @@ class Context:
 
     Attributes:
         boundary_arn: permissions boundary of all roles; None only where the boundary itself is made.
+        runbooks: URL or folder that alarms name for what to do.
     """
 
     naming: Naming
@@ -71,6 +72,7 @@ class Context:
     account: str
     partition: str = "aws"
     boundary_arn: pulumi.Input[str] | None = None
+    runbooks: str = "docs/runbooks"
 
     def tags_for(self, component: str, data_class: DataClass | None = None) -> dict[str, str]:
         """The tag map of one component's resources."""

@@ -247,6 +247,8 @@ class ApiSettings(Group):
 class MonitoringSettings(Group):
     """Whom alarms reach and when they ring."""
 
+    runbooks: str = Field(default="docs/runbooks", min_length=1, max_length=300)
+    """Where people read what to do: the URL of docs/runbooks as they open it; every alarm names its page there."""
     alert_emails: tuple[Email, ...] = ()
     """Addresses that alarms are mailed to."""
     alerts_inbox: bool = False

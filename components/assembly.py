@@ -128,6 +128,7 @@ def context_of(settings: Settings) -> Context:
         region=region,
         account=account,
         partition=partition,
+        runbooks=settings.monitoring.runbooks,
     )
 
 

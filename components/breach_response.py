@@ -16,6 +16,7 @@ from components._iam import Statement, policy_document, service_role
 from components._machine import machine_arn, state_machine
 from components._queues import Senders, encrypted_queue
 from components._rules import Rule, event_rule, event_target, rule_arn
+from components._runbooks import described
 from components._workload import Workload, platform_function
 from components.breach_function import BreachStores
 from components.breach_workflow import definition_json
@@ -259,7 +260,11 @@ class BreachResponse(PlatformComponent):
         aws.cloudwatch.MetricAlarm(
             f"{name}-needs-people",
             name=self._context.naming.name("breach-needs-people", limit=255),
-            alarm_description="Breach response could not do a part by itself: the incident's report says which.",
+            alarm_description=described(
+                "Breach response could not do a part by itself: the incident's report says which.",
+                "breach-needs-people",
+                self._context,
+            ),
             namespace="AWS/States",
             metric_name="ExecutionsFailed",
             dimensions={"StateMachineArn": machine.arn},

@@ -17,25 +17,17 @@ from components._container_service import (
     ContainerTargets,
     container_service,
 )
+from components._frame_proxy_alarms import frame_proxy_alarms
 from components._iam import Statement
 from components._workload import Table
 
 ROLE: Final = "frame-proxy"
 PORT: Final = 8443
 ROOT: Final = "/dicom-web"
-NAMESPACE: Final = "ImagingPlatform"
 PREFIX: Final = "FRAME_PROXY_"
 ACCESS_LOG_PREFIX: Final = "frame-proxy"
 DRAIN_SECONDS: Final = 60
 _LB_NAME: Final = 32
-_ALARMS: Final = (
-    # role, meaning, metric, statistic of a minute, threshold
-    ("errors", "The frame proxy fails: readers see no images.", "FrameProxyErrors", "Sum", 5),
-    ("throttled", "HealthImaging throttles: readers wait. Ask for a higher quota.", "FrameProxyThrottled", "Sum", 100),
-    ("refused", "Many reads were refused: the access audit says who asked.", "FrameProxyRefused", "Sum", 200),
-    ("slow", "The frame proxy takes longer than a second at p99.", "TargetResponseTime", "p99", 1),
-    ("unhealthy", "A task of the frame proxy is not healthy.", "UnHealthyHostCount", "Maximum", 0),
-)
 _MEBIBYTE: Final = 1024 * 1024
 
 
@@ -140,7 +132,14 @@ class FrameProxy(PlatformComponent):
             self.child(),
         )
         self._scale_by_requests(name, args, made, balancer, targets)
-        self._build_alarms(name, args, balancer, targets)
+        frame_proxy_alarms(
+            name,
+            context=self._context,
+            topic_arn=args.topic_arn,
+            place={"LoadBalancer": balancer.arn_suffix, "TargetGroup": targets.arn_suffix},
+            tags=self._tags,
+            child=self.child(),
+        )
         self.load_balancer_arn, self.load_balancer_dns = balancer.arn, balancer.dns_name
         self.audit_log_group_name = audit.name
 
@@ -367,33 +366,6 @@ class FrameProxy(PlatformComponent):
             },
             opts=self.child(depends_on=[made.service]),
         )
-
-    def _build_alarms(
-        self, name: str, args: FrameProxyArgs, balancer: aws.lb.LoadBalancer, targets: aws.lb.TargetGroup
-    ) -> None:
-        place = {"LoadBalancer": balancer.arn_suffix, "TargetGroup": targets.arn_suffix}
-        for role, meaning, metric, statistic, threshold in _ALARMS:
-            ours = metric.startswith("FrameProxy")
-            kind: Any = {"extended_statistic": statistic} if statistic.startswith("p") else {"statistic": statistic}
-            aws.cloudwatch.MetricAlarm(
-                f"{name}-{role}",
-                name=self._context.naming.name(f"{ROLE}-{role}", limit=255),
-                alarm_description=meaning,
-                namespace=NAMESPACE if ours else "AWS/ApplicationELB",
-                metric_name=metric,
-                dimensions={} if ours else place,
-                period=60,
-                evaluation_periods=3,
-                datapoints_to_alarm=2,
-                threshold=threshold,
-                comparison_operator="GreaterThanThreshold",
-                treat_missing_data="notBreaching",
-                alarm_actions=[args.topic_arn],
-                ok_actions=[args.topic_arn],
-                tags=self._tags,
-                opts=self.child(),
-                **kind,
-            )
 
 
 def _joined(values: list[str]) -> str:

@@ -13,6 +13,7 @@ from components._base import PlatformComponent
 from components._configuration import MonitoringSettings
 from components._queues import Senders, encrypted_queue
 from components._rules import Rule, function_target, rule_arn
+from components._runbooks import described
 from components._workload import Workload, platform_function
 from components.alarms import AlarmRow, Bounds, WatchedNames
 from components.function import FunctionSize, PlatformFunction
@@ -124,7 +125,7 @@ class Monitoring(PlatformComponent):
         return aws.cloudwatch.MetricAlarm(
             f"{name}-{row.role}",
             name=self._context.naming.name(row.role, limit=255),
-            alarm_description=f"{row.meaning} Bound: {row.threshold:g} {row.unit}.",
+            alarm_description=described(f"{row.meaning} Bound: {row.threshold:g} {row.unit}.", row.role, self._context),
             comparison_operator=row.comparison,
             threshold=row.threshold,
             evaluation_periods=row.periods,

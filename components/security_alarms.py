@@ -14,6 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components._base import Context, PlatformComponent
+from components._runbooks import described
 from components.alarms import MINUTE, PLATFORM
 from components.break_glass import break_glass_arn
 
@@ -178,7 +179,7 @@ class SecurityAlarms(PlatformComponent):
         return aws.cloudwatch.MetricAlarm(
             f"{name}-{watch.role}",
             name=args.context.naming.name(watch.role, limit=255),
-            alarm_description=watch.meaning,
+            alarm_description=described(watch.meaning, watch.role, args.context),
             namespace=NAMESPACE,
             metric_name=watch.metric,
             statistic="Sum",

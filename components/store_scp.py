@@ -22,6 +22,7 @@ from components._container_service import (
     container_service,
 )
 from components._iam import Statement
+from components._runbooks import described
 
 ROLE: Final = "store-scp"
 TLS_PORT: Final = 11113
@@ -349,7 +350,7 @@ class DicomReceiver(PlatformComponent):
             aws.cloudwatch.MetricAlarm(
                 f"{name}-{role}",
                 name=self._context.naming.name(f"{ROLE}-{role}", limit=255),
-                alarm_description=meaning,
+                alarm_description=described(meaning, f"{ROLE}-{role}", self._context),
                 namespace=namespace,
                 metric_name=metric,
                 dimensions=dimensions,

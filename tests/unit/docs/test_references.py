@@ -47,7 +47,8 @@ def sources() -> str:
 def test_files_and_pages_that_a_document_names_exist(path: Path) -> None:
     text = path.read_text()
     for named in FILE.findall(text):
-        if "..." not in named and ".E." not in named:  # what the reader fills in
+        made_there = path.name == "TUTORIAL.md" and named == "components/exports.py"
+        if "..." not in named and ".E." not in named and not made_there:  # what the reader fills in
             assert (ROOT / named.rstrip("/")).exists(), f"there is no {named}"
     for linked in LINK.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
         assert (path.parent / linked).exists(), f"the link to {linked} leads nowhere"

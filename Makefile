@@ -69,6 +69,10 @@ doctor-%: setup-unit-quiet ## doctor-prod, ...: a live stack from inside and, wi
 setup-unit-quiet:
 	@$(SETUP) project >&2
 
+.PHONY: model-drill
+model-drill: up ## a champion, a worse challenger refused, a better one promoted, a rollback; every step on record
+	@$(PYTHON) -m tools.model_drill
+
 .PHONY: reconcile
 reconcile: setup ## compare every stage of the local stack's ingestion, and drive again what stopped
 	@$(PYTHON) -m operations --environment .run/aws/ready.json reconcile --stack local --full

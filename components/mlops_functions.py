@@ -20,6 +20,8 @@ TRIGGER_ROLE = "pipeline-trigger"
 REQUESTS_ROLE = "training-requests"
 EVALUATION_ROLE = "model-evaluation"
 REGISTRY_ROLE = "model-registry"
+DECISIONS = "decisions"
+"""Partition of the metrics table that holds what was decided (lambdas/model_registry/decisions.py, contract test)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +226,14 @@ def registry_plan(
         statements=[
             *_version_statements(context, group),
             *_endpoint_statements(workload, group, model_role_arn),
+            Statement(
+                sid="RecordDecisions",
+                actions=["dynamodb:PutItem"],
+                resources=[place.tables.metrics.arn],
+                # evaluations lie in the same table: this function must not write one
+                conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [DECISIONS]}},
+            ),
+            use_key(context, "UseTableKeys", "dynamodb", [keys.tracking], write=False),
             Statement(sid="TellPeople", actions=["sns:Publish"], resources=[place.topic_arn]),
             use_key(context, "UseTopicKey", "sns", [keys.events], write=True),
             put_events(place.bus_arn, event_patterns.REGISTRY_SOURCE),

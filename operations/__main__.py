@@ -13,13 +13,14 @@ import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from operations import registry
 from operations.redrive import Names, redrive_dead_letters, redrive_executions
+from operations.stack import Stack, account, prefix
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
 )
-PROJECT = "healthcare-imaging-mlops"
-Stack = Annotated[str, typer.Option(help="Name of the Pulumi stack.", envvar="IMAGING_STACK")]
+app.add_typer(registry.app, name="registry")
 
 
 @app.callback()
@@ -33,29 +34,20 @@ def environment(
         os.environ.update(json.loads(environment.read_text()))
 
 
-def _prefix(stack: str) -> str:
-    return f"{PROJECT}-{stack}"
-
-
 def _names(stack: str) -> Names:
     """Looked up by the naming rule of `components/_base.py`."""
-    sqs, account, region = boto3.client("sqs"), _account(), boto3.Session().region_name
-    prefix = _prefix(stack)
+    sqs, region, begin = boto3.client("sqs"), boto3.Session().region_name, prefix(stack)
 
     def url(role: str) -> str:
-        return str(sqs.get_queue_url(QueueName=f"{prefix}-{role}")["QueueUrl"])
+        return str(sqs.get_queue_url(QueueName=f"{begin}-{role}")["QueueUrl"])
 
     return Names(
         dead_letter_urls=(url("ingestion-dlq"), url("image-ingestion-dlq")),
         upload_queue_url=url("upload"),
         import_queue_url=url("import"),
-        function_name=f"{prefix}-image-ingestion",
-        state_machine_arn=f"arn:aws:states:{region}:{account}:stateMachine:{prefix}-ingestion",
+        function_name=f"{begin}-image-ingestion",
+        state_machine_arn=f"arn:aws:states:{region}:{account()}:stateMachine:{begin}-ingestion",
     )
-
-
-def _account() -> str:
-    return str(boto3.client("sts").get_caller_identity()["Account"])
 
 
 @app.command()
@@ -68,13 +60,13 @@ def reconcile(
     """Compare what was received with every later stage, and drive again what stopped. Exit code 2: differences."""
     command = {"operation": "reconcile", "full": full, "grace_seconds": grace_seconds}
     answer = boto3.client("lambda").invoke(
-        FunctionName=f"{_prefix(stack)}-monitoring", Payload=json.dumps(command).encode()
+        FunctionName=f"{prefix(stack)}-monitoring", Payload=json.dumps(command).encode()
     )
     payload: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise typer.BadParameter(f"the reconciler failed: {payload.get('errorMessage', payload)}")
     key = str(payload["report"])
-    bucket = f"{_prefix(stack)}-training-data-{_account()}"
+    bucket = f"{prefix(stack)}-training-data-{account()}"
     wanted = key if json_output else f"{key.removesuffix('.json')}.txt"
     report = boto3.client("s3").get_object(Bucket=bucket, Key=wanted)["Body"].read()
     sys.stdout.write(report.decode())

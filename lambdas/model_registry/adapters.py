@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,15 +27,24 @@ class SageMakerPackages:
 
     def version(self, number: int) -> Version:
         """A version by number. Raises NotFoundError."""
+        for version in self._all():
+            if version.number == number:
+                return version
+        raise NotFoundError("UNKNOWN_VERSION", f"the group has no version {number}")
+
+    def approved_after(self, number: int) -> list[Version]:
+        """The approved versions with a higher number, oldest first."""
+        found = [version for version in self._all() if version.number > number and version.approval == "Approved"]
+        return sorted(found, key=lambda version: version.number)
+
+    def _all(self) -> Iterator[Version]:
         request: dict[str, Any] = {"ModelPackageGroupName": self._group, "MaxResults": 100}
         while True:
             with aws_errors("ListModelPackages"):
                 page = self._sagemaker.list_model_packages(**request)
-            for summary in page["ModelPackageSummaryList"]:
-                if int(summary["ModelPackageVersion"]) == number:
-                    return _version(summary)
+            yield from map(_version, page["ModelPackageSummaryList"])
             if not page.get("NextToken"):
-                raise NotFoundError("UNKNOWN_VERSION", f"the group has no version {number}")
+                return
             request["NextToken"] = page["NextToken"]
 
     def by_arn(self, arn: str) -> Version:

@@ -11,6 +11,7 @@ from lambda_shared.events.publisher import EventPublisher
 from lambda_shared.metrics import EmfMeter
 from lambda_shared.runtime import lambda_handler, parse
 from model_registry.adapters import EndpointPlan, SageMakerHosting, SageMakerPackages, SnsHumans
+from model_registry.decisions import DynamoDecisions
 from model_registry.models import PassedEvent, RejectedNotice, VersionCommand
 from model_registry.service import Registry
 from model_registry.settings import Settings
@@ -31,6 +32,7 @@ def registry() -> Registry:
         packages=SageMakerPackages(aws.client("sagemaker"), values.model_package_group),
         hosting=SageMakerHosting(aws.client("sagemaker"), plan),
         humans=SnsHumans(aws.client("sns"), values.alerts_topic_arn),
+        decisions=DynamoDecisions(aws.table(values.metrics_table), SystemClock()),
         publisher=EventPublisher(aws.client("events"), values.event_bus_name, "imaging.model-registry"),
         meter=EmfMeter(),
         clock=SystemClock(),
@@ -55,4 +57,4 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
         return registry().reject(command.version, command.reason, command.actor)
     if command.operation == "rollback":
         return registry().rollback(command.version, command.reason, command.actor)
-    return registry().deploy(command.version)
+    return registry().deploy(command.version, command.actor)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 Approval = Literal["Approved", "Rejected", "PendingManualApproval"]
+Step = Literal["gate-refused", "approved", "rejected", "deployed", "rolled-back", "withdrawn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,29 @@ class Version:
     created_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """One entry of the record.
+
+    Attributes:
+        version: 0 where nothing was registered.
+        actor: a Cognito subject, a role's name, "automatic" or "pipeline".
+    """
+
+    step: Step
+    version: int
+    actor: str
+    reason: str
+
+
+class Decisions(Protocol):
+    """The record of decisions, which is added to only."""
+
+    def record(self, decision: Decision) -> None:
+        """Add an entry."""
+        ...
+
+
 class Packages(Protocol):
     """The model package group."""
 
@@ -28,6 +52,10 @@ class Packages(Protocol):
 
     def by_arn(self, arn: str) -> Version:
         """A version by ARN. Raises NotFoundError; InvalidEventError for a package of another group."""
+        ...
+
+    def approved_after(self, number: int) -> list[Version]:
+        """The approved versions with a higher number, oldest first."""
         ...
 
     def decide(self, version: Version, approval: Approval, reason: str) -> None:

@@ -1,4 +1,8 @@
-"""Decisions about model versions. Every operation may be repeated and ends in the same state."""
+"""Decisions about model versions. Every operation may be repeated and ends in the same state.
+
+The newest approved version is the one in service, and the one that a new model is compared with: going back is a
+rollback, which withdraws what came after. A decision is recorded before it is carried out, so that none is missing.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from lambda_shared.errors import ConflictError
 from lambda_shared.events.models import ModelDeployed, ModelEvaluationPassed
 from lambda_shared.events.publisher import Publisher, deterministic_event_id
 from lambda_shared.metrics import Meter
-from model_registry.ports import Hosting, Humans, Packages, Version
+from model_registry.ports import Decision, Decisions, Hosting, Humans, Packages, Step, Version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,7 @@ class Registry:
     packages: Packages
     hosting: Hosting
     humans: Humans
+    decisions: Decisions
     publisher: Publisher
     meter: Meter
     clock: Clock
@@ -33,6 +38,8 @@ class Registry:
         figures = f"accuracy {event.accuracy:.4f}, threshold {event.threshold:.4f}"
         if version.approval == "Rejected":
             return _answer(version, "already-rejected")  # a person's decision stands above a late event
+        if self.packages.approved_after(version.number):
+            return _answer(version, "superseded")  # a late event must not take the endpoint back
         if not self.auto_approve:
             self.humans.tell(
                 f"Model version {version.number} waits for approval",
@@ -43,12 +50,17 @@ class Registry:
         return self.approve(version.number, f"passed both evaluations ({figures})", "automatic")
 
     def approve(self, number: int, reason: str, actor: str) -> dict[str, Any]:
-        """Approve a version; serve it if the stack does so by itself."""
-        version = self.packages.version(number)
+        """Approve a version; serve it if the stack does so by itself.
+
+        Raises:
+            ConflictError: a newer version is approved.
+        """
+        version = self._forwards(number)
         if version.approval != "Approved":
+            self._record("approved", version, actor, reason)
             self.packages.decide(version, "Approved", f"{actor}: {reason}")
         if self.auto_deploy:
-            return self._deploy(version, "approved-and-deployed")
+            return self._deploy(version, "approved-and-deployed", actor)
         self.humans.tell(f"Model version {number} approved", f"Version {number} is approved and not deployed.")
         return _answer(version, "approved")
 
@@ -56,23 +68,24 @@ class Registry:
         """Reject a version. What the endpoint serves does not change by itself: that needs a rollback."""
         version = self.packages.version(number)
         if version.approval != "Rejected":
+            self._record("rejected", version, actor, reason)
             self.packages.decide(version, "Rejected", f"{actor}: {reason}")
             self.humans.tell(f"Model version {number} rejected", f"Version {number} was rejected.")
         return _answer(version, "rejected")
 
-    def deploy(self, number: int) -> dict[str, Any]:
+    def deploy(self, number: int, actor: str) -> dict[str, Any]:
         """Serve an approved version.
 
         Raises:
-            ConflictError: the version is not approved.
+            ConflictError: the version is not approved, or a newer one is.
         """
-        version = self.packages.version(number)
+        version = self._forwards(number)
         if version.approval != "Approved":
             raise ConflictError("NOT_APPROVED", f"version {number} is not approved")
-        return self._deploy(version, "deployed")
+        return self._deploy(version, "deployed", actor)
 
     def rollback(self, number: int, reason: str, actor: str) -> dict[str, Any]:
-        """Serve an earlier version again, in one command.
+        """Serve an earlier version again, in one command, and withdraw every approved version that came after it.
 
         Raises:
             ConflictError: the version was never approved.
@@ -80,18 +93,35 @@ class Registry:
         version = self.packages.version(number)
         if version.approval != "Approved":
             raise ConflictError("NOT_APPROVED", f"version {number} was never approved, so nobody vouches for it")
+        self._record("rolled-back", version, actor, reason)
+        for newer in self.packages.approved_after(number):
+            self._record("withdrawn", newer, actor, f"rollback to version {number}: {reason}")
+            self.packages.decide(newer, "Rejected", f"{actor}: rollback to version {number}, {reason}")
         self.packages.decide(version, "Approved", f"{actor}: rollback, {reason}")
-        return self._deploy(version, "rolled-back")
+        return self._deploy(version, "rolled-back", actor)
 
     def notify_rejected(self, accuracy: float, threshold: float, execution: str, reason: str = "") -> dict[str, str]:
         """The pipeline's gate refused a model; the pipeline's Lambda step reads `status`."""
         why = reason or f"Accuracy {accuracy:.4f} is below {threshold:.4f}."
+        told = f"{why} Execution: {execution}"
+        self.decisions.record(Decision(step="gate-refused", version=0, actor="pipeline", reason=told))
         self.humans.tell("The gate refused a model", f"{why} Nothing was registered. Execution: {execution}")
         return {"status": "notified"}
 
-    def _deploy(self, version: Version, decision: str) -> dict[str, Any]:
+    def _forwards(self, number: int) -> Version:
+        version = self.packages.version(number)
+        if newer := self.packages.approved_after(number):
+            numbers = ", ".join(str(other.number) for other in newer)
+            raise ConflictError("NEWER_APPROVED", f"version {numbers} is approved and newer: going back is a rollback")
+        return version
+
+    def _record(self, step: Step, version: Version, actor: str, reason: str) -> None:
+        self.decisions.record(Decision(step=step, version=version.number, actor=actor, reason=reason))
+
+    def _deploy(self, version: Version, decision: str, actor: str) -> dict[str, Any]:
         change = self.hosting.deploy(version)
         if change != "unchanged":
+            self._record("deployed", version, actor, f"{decision}, endpoint {change}")
             self.meter.count("ModelDeployed")
             waited = (self.clock.now() - version.created_at).total_seconds()
             self.meter.count("TimeToDeploy", max(waited, 0.0), "Seconds")

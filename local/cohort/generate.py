@@ -49,7 +49,7 @@ def write_cohort(
     codecs: bool,
     finding_mm2: float = SMALLEST_FINDING_MM2,
 ) -> list[dict[str, Any]]:
-    """Write every patient, labels.json and README.txt under `out`; the studies as labels.json has them."""
+    """Write every patient, labels.json, labels.csv and README.txt under `out`; the studies as labels.json has them."""
     out.mkdir(parents=True, exist_ok=True)
     studies = [
         _write_patient(anatomy, out, number=number, slices=slices, seed=seed, codecs=codecs, finding_mm2=finding_mm2)
@@ -57,6 +57,8 @@ def write_cohort(
     ]
     labels = {"schema": "cohort-labels/1", "seed": seed, "semi_synthetic": True, "studies": studies}
     (out / "labels.json").write_text(json.dumps(labels, indent=1) + "\n", encoding="utf-8")
+    rows = ["study_instance_uid,label", *(f"{study['study_uid']},{study['finding']}" for study in studies)]
+    (out / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")  # what `make train COHORT=DIR` reads
     (out / "README.txt").write_text(CREDIT, encoding="utf-8")
     return studies
 

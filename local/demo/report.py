@@ -100,7 +100,7 @@ def package_of(cloud: Cloud, execution: str) -> str:
 
 def newest(metrics: list[dict[str, Any]]) -> dict[str, Any]:
     """The last independent evaluation, with plain numbers."""
-    last = max(metrics, key=lambda m: m["evaluation_timestamp"])
+    last = max((m for m in metrics if "evaluator" in m), key=lambda m: m["evaluation_timestamp"])
     return {k: float(v) if hasattr(v, "as_tuple") else v for k, v in last.items()}
 
 

@@ -247,7 +247,7 @@ def make_sample(patients: int, slices: int, seed: int) -> list[Path]:
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             raise GaveUpError("The sample could not be made; the lines above say why.")
         stamp.write_text(json.dumps(choice))
-    notes = {".json", ".txt"}  # labels and credits; among the hostile files everything is sent
+    notes = {".csv", ".json", ".txt"}  # labels and credits; among the hostile files everything is sent
     files = sorted(
         p for p in SAMPLE.rglob("*") if p.is_file() and (p.parent.name == "hostile" or p.suffix not in notes)
     )

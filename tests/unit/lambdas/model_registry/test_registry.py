@@ -15,6 +15,8 @@ import model_registry.handler as entry
 from lambda_shared.errors import ConflictError, InvalidEventError, NotFoundError, TransientError
 from lambda_shared.events.models import ModelEvaluationPassed
 from model_registry.adapters import EndpointPlan, SageMakerHosting, SageMakerPackages, SnsHumans
+from model_registry.decisions import DynamoDecisions
+from model_registry.ports import Decision
 from model_registry.service import Registry
 
 GROUP = "proj-local-pneumonia"
@@ -93,9 +95,13 @@ class Recorder:
 
     told: list[str] = field(default_factory=list)
     events: list[tuple[Any, str]] = field(default_factory=list)
+    steps: list[tuple[str, int, str]] = field(default_factory=list)
 
     def tell(self, subject: str, message: str) -> None:
         self.told.append(subject)
+
+    def record(self, decision: Decision) -> None:
+        self.steps.append((decision.step, decision.version, decision.actor))
 
     def publish(self, data: Any, event_id: str) -> None:
         self.events.append((data, event_id))
@@ -121,6 +127,7 @@ def build(
         packages=SageMakerPackages(sagemaker, GROUP),
         hosting=SageMakerHosting(sagemaker, PLAN),
         humans=recorder,
+        decisions=recorder,
         publisher=recorder,
         meter=meter,
         clock=clock,
@@ -201,6 +208,50 @@ def test_rollback_serves_an_earlier_approved_version(registry: Registry, sagemak
     assert registry.rollback(1, "drift", "admin-1")["decision"] == "rolled-back"
     assert sagemaker.endpoint is not None
     assert sagemaker.endpoint["EndpointConfigName"].startswith(f"{GROUP}-v1-")
+    assert [package["ModelApprovalStatus"] for package in sagemaker.packages.values()] == ["Approved", "Rejected"]
+
+
+def test_every_step_from_champion_to_rollback_is_recorded(registry: Registry, recorder: Recorder) -> None:
+    registry.deploy(1, "admin-1")
+    registry.notify_rejected(0.6, 0.85, "arn:e", "clause 4.1")
+    registry.passed(passed(2))
+    registry.rollback(1, "drift", "admin-1")
+    registry.rollback(1, "drift", "admin-1")
+    registry.reject(2, "drift", "admin-1")
+    assert recorder.steps == [
+        ("deployed", 1, "admin-1"),
+        ("gate-refused", 0, "pipeline"),
+        ("approved", 2, "automatic"),
+        ("deployed", 2, "automatic"),
+        ("rolled-back", 1, "admin-1"),
+        ("withdrawn", 2, "admin-1"),
+        ("deployed", 1, "admin-1"),
+        ("rolled-back", 1, "admin-1"),
+    ]
+
+
+def test_only_a_rollback_goes_back(registry: Registry, sagemaker: FakeSageMaker, recorder: Recorder) -> None:
+    registry.passed(passed(2))
+    before = list(recorder.steps)
+    assert registry.passed(passed(1))["decision"] == "superseded", "a late event"
+    for refused in (lambda: registry.approve(1, "r", "a"), lambda: registry.deploy(1, "a")):
+        with pytest.raises(ConflictError):
+            refused()
+    assert sagemaker.endpoint is not None
+    assert sagemaker.endpoint["EndpointConfigName"].startswith(f"{GROUP}-v2-")
+    assert recorder.steps == before
+
+
+def test_the_record_is_added_to_in_the_order_of_time(metrics_table: Any, clock: Any) -> None:
+    record = DynamoDecisions(metrics_table, clock)
+    metrics_table.put_item(Item={"model_version": "1", "evaluation_timestamp": "0", "evaluator": "onnxruntime"})
+    for number in range(12):
+        record.record(Decision(step="approved", version=number, actor="a", reason="r"))
+    found = metrics_table.query(
+        KeyConditionExpression="model_version = :p", ExpressionAttributeValues={":p": "decisions"}
+    )["Items"]
+    assert [int(item["version"]) for item in found] == list(range(12))
+    assert found[0]["decided_at"] == "2026-11-21T12:00:00.000000Z"
 
 
 @pytest.mark.parametrize("operation", ["deploy", "rollback"])
@@ -208,7 +259,7 @@ def test_a_version_nobody_vouched_for_is_not_served(
     registry: Registry, sagemaker: FakeSageMaker, operation: str
 ) -> None:
     with pytest.raises(ConflictError):
-        registry.deploy(2) if operation == "deploy" else registry.rollback(2, "r", "a")
+        registry.deploy(2, "a") if operation == "deploy" else registry.rollback(2, "r", "a")
     assert sagemaker.endpoint is None
 
 
@@ -223,7 +274,7 @@ def test_an_unknown_or_foreign_version_is_refused(registry: Registry, sagemaker:
 
 
 def test_an_endpoint_that_is_still_changing_is_left_alone(registry: Registry, sagemaker: FakeSageMaker) -> None:
-    registry.deploy(1)
+    registry.deploy(1, "a")
     assert sagemaker.endpoint is not None
     sagemaker.endpoint["EndpointStatus"] = "Updating"
     with pytest.raises(TransientError):
@@ -238,7 +289,7 @@ def test_another_refusal_than_already_existing_is_not_swallowed(
 
     monkeypatch.setattr(sagemaker, "create_model", refuse)
     with pytest.raises(ClientError):
-        registry.deploy(1)
+        registry.deploy(1, "a")
 
 
 def test_names_stay_within_the_services_limit() -> None:

@@ -35,6 +35,8 @@ def test_half_has_pneumonia_and_every_file_is_labelled(cohort: Path) -> None:
     assert {name for study in studies for name in study["files"]} == {
         path.relative_to(cohort).as_posix() for path in cohort.rglob("*.dcm")
     }
+    rows = (cohort / "labels.csv").read_text().splitlines()[1:]
+    assert rows == [f"{study['study_uid']},{study['finding']}" for study in studies]
     assert len({study["patient_id"] for study in studies}) == len({study["study_uid"] for study in studies}) == PATIENTS
 
 

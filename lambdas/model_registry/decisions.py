@@ -1,0 +1,41 @@
+"""What was decided about model versions: one partition of the metrics table, in the order of time, added to only.
+
+The function's role may write no other partition (dynamodb:LeadingKeys), and an entry is never written over.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from lambda_shared.clock import Clock, iso, new_id
+from lambda_shared.errors import aws_errors
+from model_registry.ports import Decision
+
+PARTITION = "decisions"
+
+
+class DynamoDecisions:
+    """`Decisions` over a DynamoDB table resource."""
+
+    def __init__(self, table: Any, clock: Clock) -> None:
+        self._table = table
+        self._clock = clock
+        self._number = count()
+
+    def record(self, decision: Decision) -> None:
+        """Add an entry. Two of one microsecond keep their order, and two processes never share a key."""
+        moment = iso(self._clock.now())
+        with aws_errors("PutItem"):
+            self._table.put_item(
+                Item={
+                    "model_version": PARTITION,
+                    "evaluation_timestamp": f"{moment}#{next(self._number):06d}#{new_id()[:8]}",
+                    "decided_at": moment,
+                    "step": decision.step,
+                    "version": decision.version,
+                    "actor": decision.actor,
+                    "reason": decision.reason,
+                },
+                ConditionExpression="attribute_not_exists(model_version)",
+            )

@@ -112,6 +112,11 @@ cost-document: setup-preview ## take the inventory of prod for the prices again,
 	@$(PYTHON) -m local preview prod --json > build/cost/prod.json
 	@$(PYTHON) -m cost write --preview build/cost/prod.json
 
+.PHONY: checkov
+checkov: setup-preview ## what checkov says of a stack, and what is waived with a reason: make checkov STACK=prod
+	@$(SETUP) check
+	@$(PYTHON) -m tools.checkov $(STACK)
+
 .PHONY: scan-tools
 scan-tools:
 	@$(SETUP) scan

@@ -210,6 +210,8 @@ class FunctionsSettings(Group):
     """Approves and deploys."""
     monitoring: FunctionSettings = _size(512, 300)
     """Health checks and the nightly reconciliation."""
+    breach_response: FunctionSettings = _size(512, 300)
+    """Contains and reports security findings."""
     radiologist_api: FunctionSettings = _size(512, 29)
     """The REST API; 29 s is API Gateway's own limit."""
 

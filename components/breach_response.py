@@ -25,7 +25,6 @@ from components.function import FunctionSize, PlatformFunction
 FINDING_RULE: Final = "security-finding"
 TOPIC_ROLE: Final = "compliance"
 MACHINE: Final = "breach-response"
-SIZE: Final = FunctionSize(memory_mb=512, timeout_seconds=300)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +36,7 @@ class BreachResponseArgs:
         responder_boundary_arn: boundary of the roles that respond.
         audit_bucket_name, audit_bucket_arn: where evidence is locked.
         alerts_topic_arn: where an execution that needs people sounds its alarm, beside the compliance list.
+        size: of the function.
         compliance_inbox: also keep what the list is told in a queue.
     """
 
@@ -47,6 +47,7 @@ class BreachResponseArgs:
     audit_bucket_arn: pulumi.Input[str]
     alerts_topic_arn: pulumi.Input[str]
     security: SecuritySettings
+    size: FunctionSize
     compliance_inbox: bool = False
 
 
@@ -166,7 +167,7 @@ class BreachResponse(PlatformComponent):
             topic_arn=topic.arn,
             quarantine_group_id=group.id,
         )
-        plan = breach_function.plan(self._workload, stores, self._args.security, SIZE)
+        plan = breach_function.plan(self._workload, stores, self._args.security, self._args.size)
         return platform_function(f"{name}-function", plan, self._workload, self.child())
 
     def _build_machine(self, name: str, function: PlatformFunction) -> aws.sfn.StateMachine:

@@ -15,6 +15,7 @@ from components.break_glass import BreakGlass, BreakGlassArgs
 from components.configuration_record import ConfigurationRecord, ConfigurationRecordArgs
 from components.detection import Detection, DetectionArgs
 from components.events import PlatformEvents
+from components.mlops_functions import size_of
 from components.replication import ReplicatedBucket, Replication, ReplicationArgs
 from components.security_alarms import SecurityAlarms, SecurityAlarmsArgs
 from components.storage import Lifecycle, ObjectLock
@@ -120,6 +121,7 @@ def _breach_response(base: Foundation, events: PlatformEvents) -> BreachResponse
             audit_bucket_arn=base.buckets.audit_arn,
             alerts_topic_arn=events.topic_arn,
             security=base.settings.security,
+            size=size_of(base.settings.functions, "breach_response"),
             compliance_inbox=base.settings.monitoring.alerts_inbox,
         ),
     )

@@ -14,6 +14,7 @@ from components.boundary import PROTECTED_ROLES, boundary_document, responder_do
 from components.breach_function import MACHINE_ROLE, ROLE, START_ROLE, protected_roles
 from components.breach_response import FINDING_RULE, BreachResponse, BreachResponseArgs
 from components.breach_workflow import POLICY_NAME, definition
+from components.function import FunctionSize
 
 FUNCTION = "arn:aws:lambda:us-east-1:111122223333:function:f"
 
@@ -33,6 +34,7 @@ def program(workload: Workload) -> Any:
                 audit_bucket_arn="arn:aws:s3:::audit",
                 alerts_topic_arn="arn:aws:sns:us-east-1:111122223333:alerts",
                 security=SecuritySettings(compliance_emails=("officer@example.org",)),
+                size=FunctionSize(memory_mb=512, timeout_seconds=300, reserved_concurrency=5),
                 compliance_inbox=True,
             ),
         )

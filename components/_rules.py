@@ -118,6 +118,7 @@ def function_target(
     made = event_rule(logical_name, rule, context=context, tags=tags, opts=child)
     aws.lambda_.Permission(
         f"{logical_name}-permission",
+        statement_id=f"{logical_name}-permission",  # a random one would differ in every preview
         action="lambda:InvokeFunction",
         function=function_name,
         principal="events.amazonaws.com",

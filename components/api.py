@@ -154,6 +154,7 @@ class RadiologistApi(PlatformComponent):
         )
         aws.lambda_.Permission(
             f"{name}-permission",
+            statement_id=f"{name}-permission",
             action="lambda:InvokeFunction",
             function=function.function_name,
             principal="apigateway.amazonaws.com",

@@ -26,6 +26,10 @@ setup-unit:
 demo: setup ## the main job: bring the stack up and take real DICOM all the way to a deployed model
 	@$(PYTHON) -m local demo --patients $(PATIENTS) --slices $(SLICES) --seed $(SEED) $(DEMO_OPTIONS)
 
+.PHONY: load-test
+load-test: setup ## many images at once through the local stack, none lost, none twice: make load-test FILES=1000
+	@$(PYTHON) -m bench.workflow --files $(or $(FILES),1000)
+
 .PHONY: train
 train: setup-quiet ## train on a cohort of your own: make train COHORT=DIR [FAST=1] [JSON=1]
 	@$(PYTHON) -m local train "$(or $(COHORT),$(error say which cohort: make train COHORT=DIR, a folder of DICOM studies with labels.csv))" $(if $(FAST),--fast) $(if $(JSON),--json)

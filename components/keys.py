@@ -14,7 +14,7 @@ from typing import get_args
 import pulumi
 import pulumi_aws as aws
 
-from components._base import Context, PlatformComponent
+from components._base import NAME_LIMIT, Context, PlatformComponent
 from components._iam import Statement, Text, policy_document
 from components._tags import DataClass
 
@@ -94,18 +94,53 @@ def key_policy(context: Context, data_class: DataClass) -> pulumi.Input[str]:
     if data_class == "events":
         statements.append(_services("PublishEncryptedMessages", context, _EVENT_PUBLISHERS))
     if data_class == "audit":
-        statements.append(_services("WriteEncryptedTrails", context, ["cloudtrail.amazonaws.com"]))
+        statements += _trails(context)
     return policy_document(*statements)
 
 
 def _log_groups(context: Context) -> Statement:
+    # the services' own prefixes stand before ours: /aws/lambda/, aws-waf-logs-
+    groups = context.naming.arn("logs", f"log-group:*{_own(context)}*")
     return Statement(
         sid="EncryptLogGroupsOfThisAccount",
         actions=["kms:Decrypt", "kms:Describe*", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
         resources=["*"],
         principals={"Service": [f"logs.{context.region}.amazonaws.com"]},
-        conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": context.naming.arn("logs", "log-group:*")}},
+        conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
     )
+
+
+def _trails(context: Context) -> list[Statement]:
+    """What CloudTrail needs of a key, for this stack's trails alone.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
+    """
+    trails = context.naming.arn("cloudtrail", f"trail/{_own(context)}*")
+    principal = {"Service": ["cloudtrail.amazonaws.com"]}
+    return [
+        Statement(
+            sid="WriteEncryptedTrails",
+            actions=["kms:GenerateDataKey*"],
+            resources=["*"],
+            principals=principal,
+            conditions={
+                "ArnLike": {"aws:SourceArn": trails},
+                "StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails},
+            },
+        ),
+        Statement(
+            sid="DescribeKeyForTrails",
+            actions=["kms:DescribeKey"],
+            resources=["*"],
+            principals=principal,
+            conditions={"ArnLike": {"aws:SourceArn": trails}},
+        ),
+    ]
+
+
+def _own(context: Context) -> str:
+    """What the names of everything of this stack begin with; long ones are cut and closed by a hash."""
+    return f"{context.naming.project}-{context.naming.stack}-"[: NAME_LIMIT // 2 + 16]
 
 
 def _services(sid: str, context: Context, services: Sequence[Text]) -> Statement:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pulumi_aws as aws
@@ -234,3 +235,18 @@ def test_nothing_depends_on_the_name_of_a_stack() -> None:
     renamed = platform.recorded_program("local", name="somebody-else")
     shape = [(resource.token, resource.name) for resource in plain.resources]
     assert sorted(shape) == sorted((resource.token, resource.name) for resource in renamed.resources)
+
+
+def test_every_encrypted_log_group_is_one_that_its_keys_policy_names(program: Any) -> None:
+    """A group whose name the key's condition does not match could not be made: CloudWatch Logs would be refused."""
+    patterns = [
+        condition["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+        for key in program.of("aws:kms/key:Key")
+        for condition in (s.get("Condition") or {} for s in json.loads(key.inputs["policy"])["Statement"])
+        if "kms:EncryptionContext:aws:logs:arn" in condition.get("ArnLike", {})
+    ]
+    encrypted = [group for group in program.of("aws:cloudwatch/logGroup:LogGroup") if group.inputs.get("kmsKeyId")]
+    assert len(encrypted) > 5
+    for group in encrypted:
+        ends = f":log-group:{group.inputs['name']}"
+        assert any(fnmatchcase(ends, pattern[pattern.index(":log-group:") :]) for pattern in patterns), group.name

@@ -82,8 +82,24 @@ def test_only_keys_of_logs_let_the_log_service_in_and_only_for_our_groups(contex
     assert holders == {"logs", "audit"}
     condition = _statements(context, "logs")["EncryptLogGroupsOfThisAccount"]["Condition"]
     assert condition == {
-        "ArnLike": {"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:111122223333:log-group:*"}
+        "ArnLike": {
+            "kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:111122223333:log-group:*"
+            "healthcare-imaging-mlops-test-*"
+        }
     }
+
+
+def test_cloudtrail_encrypts_for_this_stacks_trails_only(context: Context) -> None:
+    holders = {kind for kind in KEY_CLASSES if "WriteEncryptedTrails" in _statements(context, kind)}
+    assert holders == {"audit"}
+    statements = _statements(context, "audit")
+    trails = "arn:aws:cloudtrail:us-east-1:111122223333:trail/healthcare-imaging-mlops-test-*"
+    assert statements["WriteEncryptedTrails"]["Action"] == ["kms:GenerateDataKey*"]
+    assert statements["WriteEncryptedTrails"]["Condition"] == {
+        "ArnLike": {"aws:SourceArn": trails},
+        "StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails},
+    }
+    assert statements["DescribeKeyForTrails"]["Condition"] == {"ArnLike": {"aws:SourceArn": trails}}
 
 
 def test_events_and_alarms_can_publish_to_encrypted_queues_and_topics(context: Context) -> None:

@@ -77,6 +77,16 @@ setup-unit-quiet:
 model-drill: up ## a champion, a worse challenger refused, a better one promoted, a rollback; every step on record
 	@$(PYTHON) -m tools.model_drill
 
+monitor-%: setup-unit-quiet ## monitor-prod, ...: what a stack is doing now, until Ctrl-C (monitor-local: this machine's)
+	@$(PYTHON) -m operations $(if $(filter local,$*),--environment .run/aws/ready.json) monitor --stack $*
+
+deploy-%: setup-unit-quiet ## deploy-dev, ...: look for drift and save a plan; with CONFIRM=yes apply that plan (for a team CI does it)
+	@$(PYTHON) -m gitops $(if $(filter yes,$(CONFIRM)),apply,plan) --stack $* --commit "$$(git rev-parse HEAD)"
+	@$(if $(filter yes,$(CONFIRM)),,echo "nothing was changed: read build/gitops, then make deploy-$* CONFIRM=yes")
+
+destroy-%: ## destroy-dev, ...: delete a stack's resources; the engine asks, and keeps what is protected
+	@pulumi destroy --stack $*
+
 .PHONY: reconcile
 reconcile: setup ## compare every stage of the local stack's ingestion, and drive again what stopped
 	@$(PYTHON) -m operations --environment .run/aws/ready.json reconcile --stack local --full

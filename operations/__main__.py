@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,6 +89,36 @@ def redrive(
     raise typer.Exit(2 if letters.counts.get("unknown") else 0)
 
 
+@app.command()
+def monitor(
+    stack: Stack = "local",
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 10,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="One look as JSON.")] = False,
+) -> None:
+    """What a stack is doing now, until Ctrl-C: queues, workflow, training, endpoint, alarms, dead letters."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from operations.doctor.finding import FAULT, WARNING
+    from operations.monitor import document, look
+
+    if json_output:
+        sys.stdout.write(json.dumps(document(look(boto3.client, stack)), indent=1) + "\n")
+        return
+    console, colours = Console(), {FAULT: "bold red", WARNING: "yellow"}
+    while True:
+        table = Table(title=f"{stack} at {datetime.now(UTC):%H:%M:%S} UTC", show_header=False)
+        for reading in look(boto3.client, stack):
+            table.add_row(reading.what, reading.says, style=colours.get(reading.state))
+        if not once:
+            console.clear()
+        console.print(table)
+        if once:
+            return
+        time.sleep(every)
+
+
 def main() -> int:
     """Exit codes: 0 well, 1 could not be done, 2 something is left for a person."""
     try:
@@ -96,6 +127,8 @@ def main() -> int:
         sys.stderr.write(f"{error.format_message()}\n")
     except FileNotFoundError as error:
         sys.stderr.write(f"There is no {error.filename}: is the stack up?\n")
+    except (KeyboardInterrupt, typer.Abort):
+        return 0
     except (ClientError, BotoCoreError) as error:
         sys.stderr.write(f"AWS refused: {error}\nIs the stack up, and are AWS credentials and region set?\n")
     return 1

@@ -189,8 +189,9 @@ lint: ## formatting, lint, types and the import rules
 	@PYTHONPATH=lambdas:lambdas/shared/src:policy .venv/bin/lint-imports
 
 .PHONY: schemas
-schemas: ## write the schemas of the stack files and docs/CONFIGURATION.md from the models that check them
+schemas: ## write the schemas of the stack files, docs/CONFIGURATION.md and docs/API.md from the models that check them
 	@$(PYTHON) -m tools.configuration write
+	@$(PYTHON) -m tools.api_reference
 
 .PHONY: bench-deid
 bench-deid: ## de-identification beside pydicom, dicom-anonymizer and dcmanon: speed, leaks, memory (and recall of burned-in text)

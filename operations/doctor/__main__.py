@@ -36,6 +36,7 @@ def main() -> int:
 
 def look(stack: str | None, *, outside: bool = False) -> List[Finding]:  # noqa: UP006
     """The findings. What needs an installed library is left out, and said so, until `make setup` has run."""
+    stack = None if stack == "local" else stack  # with its own credentials, and its machine
     found = [] if stack else examine(machine.CHECKS)
     try:
         from botocore.exceptions import BotoCoreError, ClientError

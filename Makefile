@@ -180,6 +180,10 @@ test: setup setup-preview ## all tests: unit, contract, policy, integration over
 test-unit: setup-unit ## unit, contract and policy tests only: seconds
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not local and not engine and not tensorflow and not thorough and not check" tests
 
+.PHONY: coverage
+coverage: setup ## branch coverage of imaging, lambdas and services by their own tests, subprocesses included; fails under 95 %
+	@$(PYTHON) -m pytest -q -m "not thorough and not engine and not check" --cov=imaging --cov=lambdas --cov=services --cov-branch --cov-fail-under=95 --cov-report=term:skip-covered --cov-report=html:build/coverage tests/unit/imaging tests/unit/lambdas tests/unit/services
+
 .PHONY: lint
 lint: ## formatting, lint, types and the import rules
 	@$(SETUP) project

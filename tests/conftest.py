@@ -5,6 +5,10 @@ import functools
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no-clock", deadline=None)  # a busy machine is no defect
+settings.load_profile("no-clock")
 
 
 @pytest.fixture(scope="session", autouse=True)

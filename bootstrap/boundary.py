@@ -12,6 +12,7 @@ _SERVICES = (
         "access-analyzer",
         "apigateway",
         "application-autoscaling",
+        "chatbot",
         "cloudformation",
         "cloudfront",
         "cloudtrail",

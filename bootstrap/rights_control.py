@@ -58,6 +58,11 @@ def observability(scope: Scope) -> list[Statement]:
             ],
             scope.named("cloudtrail", "trail/"),
         ),
+        grant(
+            "AlertsChannel",
+            do("chatbot", "DeleteSlackChannelConfiguration", "UpdateSlackChannelConfiguration"),
+            scope.named("chatbot", "chat-configuration/slack-channel/", regional=False),
+        ),
         grant(  # one detector, recorder and set of defaults an account and region: services that name no resource
             "WatchTheAccount",
             [
@@ -70,6 +75,8 @@ def observability(scope: Scope) -> list[Statement]:
                 *do("config", "TagResource", "UntagResource"),
                 *do("access-analyzer", "CreateAnalyzer", "DeleteAnalyzer", "GetAnalyzer", "ListTagsForResource"),
                 *do("access-analyzer", "TagResource", "UntagResource"),
+                *do("chatbot", "CreateSlackChannelConfiguration", "DescribeSlackChannelConfigurations"),
+                *do("chatbot", "ListTagsForResource", "TagResource", "UntagResource"),
                 *do("s3", "GetAccountPublicAccessBlock", "PutAccountPublicAccessBlock"),
                 *do("xray", "GetEncryptionConfig", "GetGroup*", "PutEncryptionConfig"),
             ],
@@ -130,6 +137,7 @@ def identity(scope: Scope) -> list[Statement]:
 
 
 _SERVICES = (
-    *("apigateway", "cognito-idp", "config", "ecs-tasks", "events", "lambda", "medical-imaging", "sagemaker"),
+    *("apigateway", "chatbot", "cognito-idp", "config", "ecs-tasks", "events", "lambda", "medical-imaging"),
+    "sagemaker",
     *("scheduler", "states", "vpc-flow-logs", "cloudtrail", "s3"),
 )

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from components._configuration_alerts import PagerUrl, SlackSettings
 from components._configuration_base import Email, Group, NonEmpty, Origin, PolicyName, Principal, Schedule, refusal
 from components._configuration_delivery import DeliverySettings
 from components._configuration_models import ContainerSettings, RegistrySettings, TrainingSettings
@@ -253,6 +254,10 @@ class MonitoringSettings(Group):
     """Where people read what to do: the URL of docs/runbooks as they open it; every alarm names its page there."""
     alert_emails: tuple[Email, ...] = ()
     """Addresses that alarms are mailed to."""
+    slack: SlackSettings = SlackSettings()
+    """Slack channel that alerts are written to, by AWS's chat application."""
+    pager_duty_url: PagerUrl | None = None
+    """Address of PagerDuty's integration with CloudWatch, which alerts are sent to; a secret. Null: none."""
     alerts_inbox: bool = False
     """Every alert is also kept in a queue, for who has no mail."""
     dashboards: bool = True

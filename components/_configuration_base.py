@@ -16,6 +16,15 @@ def refusal(key: str, value: object, must: str) -> PydanticCustomError:
     return PydanticCustomError("setting", "must {must}", {"key": key, "value": str(value), "must": must})
 
 
+ENCRYPTED: dict[str, Any] = {
+    "type": "object",
+    "properties": {"secure": {"type": "string"}},
+    "required": ["secure"],
+    "additionalProperties": False,
+}
+"""How Pulumi writes a secret into a stack file."""
+
+
 @dataclass(frozen=True)
 class WrittenAs:
     """A text that the pattern matches as a whole; the error and the schema say what it must be, in words.
@@ -23,10 +32,12 @@ class WrittenAs:
     Attributes:
         pattern: regular expression in the common subset of Python and JSON Schema (ECMA 262).
         must: end of the sentence "must ...".
+        secret: the text may stand in the stack file encrypted, and no error repeats it.
     """
 
     pattern: str
     must: str
+    secret: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """The check after pydantic's own one of the type."""
@@ -34,11 +45,13 @@ class WrittenAs:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """The same pattern for editors, anchored because JSON Schema searches instead of matching as a whole."""
-        return {**handler(core), "pattern": f"^(?:{self.pattern})$", "x-must": self.must}
+        written = {**handler(core), "pattern": f"^(?:{self.pattern})$", "x-must": self.must}
+        return {"anyOf": [written, ENCRYPTED], "x-must": self.must} if self.secret else written
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
-            raise PydanticCustomError("setting", "must {must}", {"value": value, "must": self.must})
+            told = "(a secret)" if self.secret else value
+            raise PydanticCustomError("setting", "must {must}", {"value": told, "must": self.must})
         return value
 
 

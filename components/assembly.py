@@ -230,6 +230,8 @@ def events_args(base: Foundation) -> PlatformEventsArgs:
         archive_retention_days=ARCHIVE_DAYS,
         log_retention_days=base.settings.functions.log_retention_days,
         subscriptions=[Subscription(protocol="email", endpoint=address) for address in monitoring.alert_emails],
+        slack=monitoring.slack,
+        pager_url=monitoring.pager_duty_url,
         alerts_inbox=monitoring.alerts_inbox,
     )
 

@@ -9,7 +9,9 @@ from typing import Final, Literal
 import pulumi
 import pulumi_aws as aws
 
+from components._alert_channels import paging_service, slack_channel
 from components._base import Context, PlatformComponent
+from components._configuration_alerts import SlackSettings
 from components._iam import Statement, policy_document
 from components._queues import Senders, encrypted_queue
 from components._rules import rule_arn
@@ -42,6 +44,8 @@ class PlatformEventsArgs:
         archive_retention_days: How long events can be replayed.
         log_retention_days: Retention of the pipeline errors.
         subscriptions: Who is told; an e-mail address must confirm before it receives anything.
+        slack: Channel that alerts are written to.
+        pager_url: Paging service that alerts are sent to; a secret.
         alerts_inbox: Also keep every alert in a queue that can be read without a mail account.
     """
 
@@ -51,6 +55,8 @@ class PlatformEventsArgs:
     archive_retention_days: int
     log_retention_days: int
     subscriptions: Sequence[Subscription] = ()
+    slack: SlackSettings | None = None
+    pager_url: str | None = None
     alerts_inbox: bool = False
 
 
@@ -100,6 +106,18 @@ class PlatformEvents(PlatformComponent):
                 endpoint=receiver.endpoint,
                 opts=self.child(),
             )
+        if args.slack and args.slack.team_id and args.slack.channel_id:
+            slack_channel(
+                f"{name}-alerts-slack",
+                context=args.context,
+                team_id=args.slack.team_id,
+                channel_id=args.slack.channel_id,
+                topic_arn=topic.arn,
+                tags=self._tags,
+                opts=self.child(),
+            )
+        if args.pager_url:
+            paging_service(f"{name}-alerts-pager", url=args.pager_url, topic_arn=topic.arn, opts=self.child())
         log_group = self._build_error_log(name, args)
 
         self.bus_name = bus.name

@@ -16,6 +16,7 @@ _TYPES = {
     "settings": (
         "apigateway/account:Account apigateway/deployment:Deployment apigateway/methodSettings:MethodSettings "
         "apigateway/stage:Stage cfg/deliveryChannel:DeliveryChannel cfg/recorderStatus:RecorderStatus "
+        "chatbot/slackChannelConfiguration:SlackChannelConfiguration "
         "cloudfront/originAccessControl:OriginAccessControl cloudfront/responseHeadersPolicy:ResponseHeadersPolicy "
         "cloudfront/vpcOrigin:VpcOrigin cognito/userGroup:UserGroup cognito/userPoolClient:UserPoolClient "
         "ebs/defaultKmsKey:DefaultKmsKey "

@@ -88,7 +88,19 @@ def values_of(program: str, path: Path) -> dict[str, Any]:
         raise pulumi.RunError(f"{path.name} has no key `config` with the stack's values")
     if strays := [key for key in config if ":" not in str(key)]:
         raise pulumi.RunError(f"{path.name}: {strays[0]} belongs to nobody; did you mean {project}:{strays[0]}?")
-    return {key.split(":", 1)[1]: value for key, value in config.items() if key.startswith(f"{project}:")}
+    own = {key.split(":", 1)[1]: value for key, value in config.items() if key.startswith(f"{project}:")}
+    return _without_secrets(own)
+
+
+def _without_secrets(value: Any) -> Any:
+    """What can be read here: an encrypted value is the engine's alone, and all of them may be left out."""
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_secrets(one) for key, one in value.items() if not _encrypted(one)}
+
+
+def _encrypted(value: Any) -> bool:
+    return isinstance(value, dict) and list(value) == ["secure"]
 
 
 def checked(program: str, path: Path) -> Any:

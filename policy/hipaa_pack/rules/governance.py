@@ -24,6 +24,7 @@ SERVICES = frozenset(
         "backup",
         "budgets",
         "cfg",
+        "chatbot",
         "cloudcontrol",
         "cloudfront",
         "cloudtrail",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from components._base import Context
+from components._configuration_alerts import SlackSettings
 from components._workload import Workload
 from components.event_routes import EventRoutes, EventRoutesArgs, Receiver
 from components.events import PlatformEvents, PlatformEventsArgs, Subscription
@@ -24,7 +25,7 @@ SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 def program(context: Context, workload: Workload) -> Callable[..., dict[str, Any]]:
     """Bus and routes of a stack."""
 
-    def run(*people: str, inbox: bool = False) -> dict[str, Any]:
+    def run(*people: str, inbox: bool = False, **channels: Any) -> dict[str, Any]:
         events = PlatformEvents(
             "events",
             PlatformEventsArgs(
@@ -35,6 +36,7 @@ def program(context: Context, workload: Workload) -> Callable[..., dict[str, Any
                 log_retention_days=365,
                 subscriptions=[Subscription(protocol="email", endpoint=person) for person in people],
                 alerts_inbox=inbox,
+                **channels,
             ),
         )
 
@@ -87,6 +89,42 @@ def test_everybody_whom_the_stack_names_is_told(record: Any, program: Any) -> No
     recording = record(lambda: program("a@example.org", "b@example.org"))
     told = {(one.inputs["protocol"], one.inputs["endpoint"]) for one in recording.of(SUBSCRIPTION)}
     assert told == {("email", "a@example.org"), ("email", "b@example.org")}
+
+
+def test_the_slack_channel_reads_the_topic_and_nobody_in_it_can_do_anything(
+    record: Any, program: Any, context: Context, preview: bool
+) -> None:
+    slack = SlackSettings(team_id="T0123ABCD", channel_id="C0123ABCD")
+    recording = record(lambda: program(slack=slack), preview=preview)
+    channel = recording.one("aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration")
+    assert (channel.inputs["slackTeamId"], channel.inputs["slackChannelId"]) == ("T0123ABCD", "C0123ABCD")
+    assert channel.inputs["guardrailPolicyArns"] == ["arn:aws:iam::aws:policy/AWSDenyAll"]
+    assert channel.inputs["userAuthorizationRequired"] is True
+    assert channel.inputs["tags"]["component"] == "events"
+    assert channel.property_dependencies["snsTopicArns"] == (recording.one(TOPIC).urn,)
+    role = recording.one("aws:iam/role:Role")
+    assert channel.property_dependencies["iamRoleArn"] == (role.urn,)
+    assert recording.of("aws:iam/rolePolicy:RolePolicy") == []
+    assert "managedPolicyArns" not in role.inputs
+    assert role.inputs["permissionsBoundary"] == context.boundary_arn
+    trust = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+    assert [one["Principal"] for one in trust] == [{"Service": ["chatbot.amazonaws.com"]}]
+
+
+def test_the_paging_service_gets_alerts_over_tls_and_its_address_is_a_secret(
+    record: Any, program: Any, preview: bool
+) -> None:
+    url = "https://events.example.org/integration/0123456789abcdef/enqueue"
+    pager = record(lambda: program(pager_url=url), preview=preview).one(SUBSCRIPTION, "events-alerts-pager")
+    assert (pager.inputs["protocol"], pager.inputs["endpoint"]) == ("https", url)
+    assert pager.inputs["endpointAutoConfirms"] is True
+    assert "endpoint" in pager.secret_inputs
+
+
+def test_without_settings_nobody_else_is_told(record: Any, program: Any) -> None:
+    recording = record(program)
+    assert recording.of(SUBSCRIPTION) == []
+    assert recording.of("aws:chatbot/slackChannelConfiguration:SlackChannelConfiguration") == []
 
 
 def test_the_inbox_keeps_what_people_are_told_and_takes_it_from_the_topic_alone(record: Any, program: Any) -> None:

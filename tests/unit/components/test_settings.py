@@ -183,3 +183,16 @@ def test_settings_are_read_from_the_engines_configuration() -> None:
         assert load().training.epochs == 7
     finally:
         pulumi.runtime.set_all_config({})
+
+
+def test_alert_channels_are_off_and_come_whole() -> None:
+    monitoring = parse(_minimal(), stack="dev").monitoring
+    assert (monitoring.slack.team_id, monitoring.pager_duty_url) == (None, None)
+    with pytest.raises(SettingsError, match=r"monitoring.slack.channelId is None but must stand beside the other one"):
+        parse(_minimal(monitoring={"slack": {"teamId": "T0123ABCD"}}), stack="dev")
+
+
+def test_no_error_repeats_a_secret() -> None:
+    with pytest.raises(SettingsError, match=r"pagerDutyUrl is \(a secret\) but must be the https address") as refused:
+        parse(_minimal(monitoring={"pagerDutyUrl": "http://events.example.org/k3y"}), stack="dev")
+    assert "k3y" not in str(refused.value)

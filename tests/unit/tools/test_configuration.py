@@ -108,3 +108,14 @@ def test_a_key_and_a_group_are_explained(monkeypatch: pytest.MonkeyPatch, capsys
     assert _run(monkeypatch, "explain", "containers") == 0
     assert capsys.readouterr().out.count("containers.") == 10
     assert _run(monkeypatch, "explain", "nonsense") == 1
+
+
+def test_an_encrypted_value_of_a_stack_file_is_the_engines_alone(tmp_path: Path) -> None:
+    """Pulumi writes a secret as `secure: ...`; the file fits its schema, and what can be read is checked."""
+    jsonschema = pytest.importorskip("jsonschema")
+    given = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
+    given["config"]["healthcare-imaging-mlops:monitoring"]["pagerDutyUrl"] = {"secure": "v1:abc:def"}
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(yaml.safe_dump(given))
+    jsonschema.Draft202012Validator(configuration.schema("platform")).validate(given)
+    assert configuration.checked("platform", file).monitoring.pager_duty_url is None

@@ -17,6 +17,7 @@ INPUTS = {
     "bucket": "b",
     "groupName": "g",
     "analyzerName": "a",
+    "configurationName": "c",
     "resourceId": "table/t",
     "serviceNamespace": "dynamodb",
     "resourceArn": "arn:aws:apigateway:us-east-1::/restapis/x/stages/v1",

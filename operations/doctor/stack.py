@@ -19,6 +19,7 @@ Clients = Callable[[str], Any]
 """`clients("sqs")` is a boto3 client."""
 PROJECT: Final = "healthcare-imaging-mlops"
 HOURS: Final = 24
+_NEEDS_TRAIL: Final = "audit-lag"
 
 
 def run_folder() -> Path:
@@ -34,9 +35,14 @@ def process(run: Path) -> Finding:
     if not pid.exists() or (not Path(f"/proc/{pid.read_text()}").exists() and Path("/proc/self").exists()):
         return Finding("local stack", FAULT, "its process has ended", "make up: it starts again with its state")
     told = json.loads(ready.read_text())
+    place = told["AWS_ENDPOINT_URL"]
     context = ssl.create_default_context(cafile=told["AWS_CA_BUNDLE"])
-    with urllib.request.urlopen(f"{told['AWS_ENDPOINT_URL']}/_ministack/health", context=context, timeout=5) as answer:  # noqa: S310
-        return Finding("local stack", OK, f"answers at {told['AWS_ENDPOINT_URL']} ({answer.status})")
+    try:
+        with urllib.request.urlopen(f"{place}/_ministack/health", context=context, timeout=5) as answer:  # noqa: S310
+            return Finding("local stack", OK, f"answers at {place} ({answer.status})")
+    except OSError as error:
+        remedy = "make up: it starts again with its state; its log is aws/log.txt of the run folder"
+        return Finding("local stack", FAULT, f"{place} does not answer: {error}", remedy)
 
 
 def engine_lock(run: Path) -> Finding:
@@ -99,9 +105,16 @@ def alarms(clients: Clients, prefix: str) -> Finding:
         return Finding("alarms", FAULT, f"no alarm of {prefix}", "is this the right account and stack?")
     if mute:
         return Finding("alarms", FAULT, f"tell nobody: {', '.join(mute)}", "somebody disarmed them: deploy again")
+    if sounding == [_NEEDS_TRAIL] and not _trails(clients):
+        remedy = "the embedded AWS has none; on AWS: docs/runbooks/audit-lag.md"
+        return Finding("alarms", WARNING, f"{_NEEDS_TRAIL} sounds, for no CloudTrail delivers here", remedy)
     if sounding:
         return Finding("alarms", FAULT, f"sounding: {', '.join(sounding)}", "docs/runbooks has a page for each")
     return Finding("alarms", OK, f"{len(found)} are armed and silent")
+
+
+def _trails(clients: Clients) -> list[dict[str, Any]]:
+    return list(clients("cloudtrail").describe_trails().get("trailList", []))
 
 
 def _role(alarm: dict[str, Any], prefix: str) -> str:

@@ -155,7 +155,17 @@ def test_a_stack_that_is_not_there_and_one_that_died(tmp_path: Path) -> None:
     (tmp_path / "aws").mkdir()
     (tmp_path / "aws" / "ready.json").write_text("{}")
     (tmp_path / "aws" / "pid").write_text("999999999")
-    assert stack.process(tmp_path).state == FAULT
+    assert stack.process(tmp_path).message == "its process has ended"
+    (tmp_path / "aws" / "pid").write_text(str(os.getpid()))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        place = f"https://127.0.0.1:{closed.getsockname()[1]}"
+        told = {"AWS_CA_BUNDLE": ssl.get_default_verify_paths().cafile, "AWS_ENDPOINT_URL": place}
+        (tmp_path / "aws" / "ready.json").write_text(json.dumps(told))
+        found = stack.process(tmp_path)
+    assert found.state == FAULT
+    assert found.message.startswith(f"{place} does not answer")
+    assert found.remedy.startswith("make up")
 
 
 def test_a_lock_is_told_by_whether_its_holder_lives(tmp_path: Path) -> None:
@@ -202,6 +212,9 @@ def test_alarms_that_sound_or_tell_nobody_are_named(clients: Any) -> None:
     watch.put_metric_alarm(AlarmName=f"{PREFIX}-audit-lag", AlarmActions=[topic], ActionsEnabled=True, **shape)
     assert stack.alarms(clients, PREFIX).state == OK
     watch.set_alarm_state(AlarmName=f"{PREFIX}-audit-lag", StateValue="ALARM", StateReason="test")
+    assert stack.alarms(clients, PREFIX).state == WARNING, "nothing measures it where there is no trail"
+    clients("s3").create_bucket(Bucket="trail-records")
+    clients("cloudtrail").create_trail(Name="trail", S3BucketName="trail-records")
     assert stack.alarms(clients, PREFIX).message == "sounding: audit-lag"
     watch.put_metric_alarm(AlarmName=f"{PREFIX}-root-use", **shape)
     assert stack.alarms(clients, PREFIX).message == "tell nobody: root-use"

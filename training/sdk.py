@@ -36,7 +36,7 @@ def quiet_sdk_environment(region: str) -> Iterator[None]:
     os.environ.update(wanted)
     logging.disable(logging.WARNING)  # the SDK tells of every default it takes; `pulumi up` is no place for that
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _config_validated_once():
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -46,6 +46,29 @@ def quiet_sdk_environment(region: str) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _config_validated_once() -> Iterator[None]:
+    """The SDK checks its defaults, and their schema against the meta-schema, for each of some forty values it looks up.
+
+    The defaults are a constant of ours, so the first check is all that is to be known; the others took a third of the
+    time of every preview.
+    """
+    from sagemaker.core.config.config_manager import SageMakerConfig
+
+    real, known = SageMakerConfig.validate_sagemaker_config, list[Any]()
+
+    def validate(config: Any = None) -> None:
+        if config not in known:
+            real(config)
+            known.append(config)
+
+    SageMakerConfig.validate_sagemaker_config = staticmethod(validate)
+    try:
+        yield
+    finally:
+        SageMakerConfig.validate_sagemaker_config = staticmethod(real)
 
 
 def build_with_sdk(config: PipelineConfig) -> dict[str, Any]:

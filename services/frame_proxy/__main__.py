@@ -42,14 +42,21 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn gives it
         """First SIGTERM: not ready any more, stop in a while. SIGINT or a second signal: stop now."""
         if sig == signal.SIGTERM and not self._app.draining:
             self._app.draining = True
             seconds = self._app.services.settings.lame_duck_seconds
-            asyncio.get_running_loop().call_later(seconds, super().handle_exit, sig, frame)
+            asyncio.get_running_loop().call_later(seconds, self._stop)
             return
-        super().handle_exit(sig, frame)
+        self._stop()
+
+    def _stop(self) -> None:
+        """Not uvicorn's own way: that raises the signal again at the end, and the process dies of it with status 143,
+        its private key still on the disk.
+        """
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def serve(settings: Settings) -> int:

@@ -115,11 +115,15 @@ def load(path: Path | None, environ: Mapping[str, str] | None = None) -> Setting
     for name in Settings.model_fields:
         text = environ.get(f"{PREFIX}{name.upper()}")
         if text is not None:
-            found[name] = [part for part in text.split(",") if part] if name == "client_ids" else text
+            found[name] = _parts(text) if name == "client_ids" else text
     try:
         return Settings.model_validate(found)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _read(path: Path) -> dict[str, Any]:

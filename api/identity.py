@@ -45,9 +45,18 @@ def person_of(request: Request) -> Person:
     authorizer: dict[str, Any] = event.get("requestContext", {}).get("authorizer") or {}
     claims: dict[str, Any] = authorizer.get("claims") or {}
     subject = str(claims.get("sub", ""))
-    if not subject:
+    if not subject or not _is_for_us(claims, request.app.state.ports.client_ids):
         raise NotSignedInError
     return Person(subject=subject, groups=parse_groups(claims.get("cognito:groups", "")))
+
+
+def _is_for_us(claims: dict[str, Any], client_ids: frozenset[str]) -> bool:
+    """Whether it is an ID token of one of our app clients.
+
+    The gateway has verified signature, issuer and expiry. It takes tokens of every client of the pool, and where a
+    method names scopes or an authorizer is replaced it would take access tokens too.
+    """
+    return claims.get("token_use") == "id" and claims.get("aud") in client_ids
 
 
 def parse_groups(claim: object) -> frozenset[str]:

@@ -11,6 +11,7 @@ from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from api.adapters import CognitoAudit, DynamoStudies, PresignedUploads, SageMakerModels, SageMakerRuns
 from api.app import create_app
+from api.names import PseudonymousNames
 from api.ports import Ports
 from api.problems import MEDIA_TYPE
 from api.settings import Settings
@@ -31,6 +32,7 @@ def build_ports(values: Settings) -> Ports:
         studies=DynamoStudies(aws.table(values.tracking_table)),
         assignments=DynamoAssignmentsTable(aws.table(values.assignments_table)),
         labels=DynamoLabelsTable(aws.table(values.labels_table)),
+        names=PseudonymousNames(aws.client("secretsmanager"), values.pseudonym_key_secret_arn),
         models=SageMakerModels(
             aws.client("sagemaker"),
             aws.client("lambda"),
@@ -43,6 +45,7 @@ def build_ports(values: Settings) -> Ports:
         audit=CognitoAudit(),
         clock=SystemClock(),
         datastore_id=values.datastore_id,
+        client_ids=values.clients(),
     )
 
 

@@ -110,6 +110,12 @@ class Study(StudySummary):
     label_version: int | None
 
 
+class StudyLookup(Request):
+    """The study that a viewer shows, by its UID (PS3.5 section 9.1): in a body, so that no log of URLs has it."""
+
+    study_instance_uid: str = Field(pattern=r"^[0-9.]{1,64}$")
+
+
 class LabelRequest(Request):
     """What a radiologist found. Notes stay in the PHI zone: they go into no event and no log."""
 

@@ -58,6 +58,14 @@ class Studies(Protocol):
         ...
 
 
+class StudyNames(Protocol):
+    """Pseudonyms of studies."""
+
+    def study_key(self, study_instance_uid: str) -> str:
+        """The pseudonym under which everything of a study is kept."""
+        ...
+
+
 class ModelRegistry(Protocol):
     """Model versions, their evaluations, and decisions about them."""
 
@@ -156,6 +164,7 @@ class Ports:
     delivery: Delivery
     studies: Studies
     assignments: AssignmentsTable
+    names: StudyNames
     labels: LabelsTable
     models: ModelRegistry
     pipeline: Pipeline
@@ -163,3 +172,4 @@ class Ports:
     audit: AuditLog
     clock: Clock
     datastore_id: str
+    client_ids: frozenset[str]

@@ -16,6 +16,7 @@ class Settings:
     """Field names are the environment variables in lower case.
 
     Attributes:
+        client_ids: app clients of the pool whose tokens are taken, with commas between them.
         allowed_origin: https origins that a browser may call from, with commas between them; "none" lets none in.
         upload_url_seconds: how long a presigned upload URL is valid.
         model_registry_function: name of the function that carries out decisions about models.
@@ -30,6 +31,8 @@ class Settings:
     model_package_group: str
     pipeline_name: str
     datastore_id: str
+    client_ids: str
+    pseudonym_key_secret_arn: str
     allowed_origin: str
     upload_url_seconds: int
     model_registry_function: str
@@ -38,6 +41,10 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the environment. Raises ConfigurationError naming every variable that is wrong."""
         return settings.load(cls, os.environ if environ is None else environ)
+
+    def clients(self) -> frozenset[str]:
+        """The app clients one by one."""
+        return frozenset(self.client_ids.split(","))
 
     def origins(self) -> list[str]:
         """The origins one by one."""

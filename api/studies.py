@@ -45,6 +45,14 @@ def list_studies(
     )
 
 
+@router.post("/studies/lookup", operation_id="findStudy")
+def find_study(ports: Outside, person: Reader, body: models.StudyLookup) -> models.StudySummary:
+    """The study that a viewer shows: its pseudonym opens every other route."""
+    study_key = ports.names.study_key(body.study_instance_uid)
+    images = readable_study(ports, person, study_key, "findStudy")
+    return models.StudySummary(**_summary(study_key, images))
+
+
 @router.get("/studies/{study_key}", operation_id="getStudy")
 def get_study(ports: Outside, person: Reader, study_key: models.StudyKey) -> models.Study:
     """One study with its images."""

@@ -241,6 +241,8 @@ class ApiSettings(Group):
     """Requests at once."""
     cors_origins: tuple[Origin, ...] = ()
     """Origins whose pages may call the API."""
+    viewer_origins: tuple[Origin, ...] = ()
+    """Addresses that the viewer is served at: sign-in returns to these only. Without one there is no viewer client."""
     mfa: Literal["ON", "OPTIONAL", "OFF"] = "ON"
     """Second factor at sign-in (45 CFR 164.312(d))."""
     waf: bool = True

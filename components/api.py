@@ -68,6 +68,8 @@ class RadiologistApi(PlatformComponent):
     url: pulumi.Output[str]
     user_pool_id: pulumi.Output[str]
     client_id: pulumi.Output[str]
+    viewer_client_id: pulumi.Output[str]
+    sign_in_host: pulumi.Output[str]
     function_name: pulumi.Output[str]
     function_arn: pulumi.Output[str]
     audit_log_group_name: pulumi.Output[str]
@@ -82,11 +84,13 @@ class RadiologistApi(PlatformComponent):
             f"{name}-people",
             context=self._context,
             mfa=args.settings.mfa,
+            viewer_origins=args.settings.viewer_origins,
             deletion_protection=args.deletion_protection,
             tags=self._tags,
             opts=self.child(),
         )
-        function = self._build_function(name)
+        clients = [one.id for one in (people.client, people.viewer) if one is not None]
+        function = self._build_function(name, pulumi.Output.all(*clients).apply(lambda ids: ",".join(map(str, ids))))
         rest = self._build_rest_api(name, people, function)
         stage = self._build_stage(name, rest)
         if args.settings.waf:
@@ -101,6 +105,8 @@ class RadiologistApi(PlatformComponent):
         self.url = stage.invoke_url
         self.user_pool_id = people.pool.id
         self.client_id = people.client.id
+        self.viewer_client_id = people.viewer.id if people.viewer else pulumi.Output.from_input("")
+        self.sign_in_host = people.sign_in_host
         self.function_name = function.function_name
         self.function_arn = function.function_arn
         self.audit_log_group_name = function.log_group_name
@@ -109,13 +115,15 @@ class RadiologistApi(PlatformComponent):
                 "url": self.url,
                 "user_pool_id": self.user_pool_id,
                 "client_id": self.client_id,
+                "viewer_client_id": self.viewer_client_id,
+                "sign_in_host": self.sign_in_host,
                 "function_name": self.function_name,
                 "function_arn": self.function_arn,
                 "audit_log_group_name": self.audit_log_group_name,
             }
         )
 
-    def _build_function(self, name: str) -> PlatformFunction:
+    def _build_function(self, name: str, client_ids: pulumi.Input[str]) -> PlatformFunction:
         """The function, whose log is an audit record: kept for years, under the key of that class."""
         args, workload = self._args, self._args.workload
         audited = replace(
@@ -125,7 +133,14 @@ class RadiologistApi(PlatformComponent):
         )
         return platform_function(
             f"{name}-function",
-            plan(workload, args.stores, args.settings, size=args.size, api_layer=args.api_layer),
+            plan(
+                workload,
+                args.stores,
+                args.settings,
+                size=args.size,
+                api_layer=args.api_layer,
+                client_ids=client_ids,
+            ),
             audited,
             self.child(),
         )

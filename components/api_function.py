@@ -26,6 +26,7 @@ class ApiStores:
     Attributes:
         training_data_bucket: PHI zone, where presigned URLs may put uploads.
         datastore_id: HealthImaging data store, named in answers.
+        pseudonym_secret_arn: secret with the key of the pseudonyms.
         registry_function_name, registry_function_arn: the function that decides about models.
     """
 
@@ -37,14 +38,26 @@ class ApiStores:
     bus_name: pulumi.Input[str]
     bus_arn: pulumi.Input[str]
     datastore_id: pulumi.Input[str]
+    pseudonym_secret_arn: pulumi.Input[str]
     registry_function_name: pulumi.Input[str]
     registry_function_arn: pulumi.Input[str]
 
 
 def plan(
-    workload: Workload, stores: ApiStores, settings: ApiSettings, *, size: FunctionSize, api_layer: pulumi.Input[str]
+    workload: Workload,
+    stores: ApiStores,
+    settings: ApiSettings,
+    *,
+    size: FunctionSize,
+    api_layer: pulumi.Input[str],
+    client_ids: pulumi.Input[str],
 ) -> FunctionPlan:
-    """The function behind every route of `openapi.ROUTES`."""
+    """The function behind every route of `openapi.ROUTES`.
+
+    Args:
+        client_ids: app clients whose tokens are taken, with commas between them: API Gateway's authorizer lets every
+            client of the pool pass.
+    """
     context, keys = workload.context, workload.keys
     return FunctionPlan(
         role=ROLE,
@@ -64,6 +77,8 @@ def plan(
             "MODEL_PACKAGE_GROUP": model_group(context),
             "PIPELINE_NAME": pipeline_name(context),
             "DATASTORE_ID": stores.datastore_id,
+            "CLIENT_IDS": client_ids,
+            "PSEUDONYM_KEY_SECRET_ARN": stores.pseudonym_secret_arn,
             "ALLOWED_ORIGIN": ",".join(settings.cors_origins) or "none",
             "UPLOAD_URL_SECONDS": str(settings.upload_url_seconds),
             "MODEL_REGISTRY_FUNCTION": stores.registry_function_name,
@@ -86,6 +101,12 @@ def plan(
                 resources=objects(context, stores.training_data_bucket, "upload", "validated"),
             ),
             use_key(context, "UseLandingKey", "s3", [keys.phi], write=True),
+            Statement(
+                sid="NameStudies",  # a viewer knows a study by its UID, everything here by its pseudonym
+                actions=["secretsmanager:GetSecretValue"],
+                resources=[stores.pseudonym_secret_arn],
+            ),
+            use_key(context, "ReadPseudonymKey", "secretsmanager", [keys.secrets], write=False),
             *_record_statements(stores),
             use_key(context, "UseTableKeys", "dynamodb", [keys.tracking], write=False),
             *_model_statements(context),

@@ -337,6 +337,7 @@ def api_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) -> 
             bus_name=events.bus_name,
             bus_arn=events.bus_arn,
             datastore_id=base.images.datastore_id,
+            pseudonym_secret_arn=base.keys.pseudonym_secret_arn,
             registry_function_name=mlops.registry_name,
             registry_function_arn=mlops.registry_arn,
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -19,6 +19,8 @@ GROUPS: Final = {
 
 Mfa = Literal["ON", "OPTIONAL", "OFF"]
 
+VIEWER_SCOPES: Final = ("openid", "profile", "email")
+TOKEN_UNITS: Final[Any] = {"id_token": "minutes", "access_token": "minutes", "refresh_token": "hours"}
 SESSION_MINUTES: Final = 60
 REFRESH_HOURS: Final = 12
 """A shift: whoever comes back the next day signs in again (45 CFR 164.312(a)(2)(iii))."""
@@ -26,10 +28,18 @@ REFRESH_HOURS: Final = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """The pool and the client that a browser or script signs in with."""
+    """The pool and its clients.
+
+    Attributes:
+        client: scripts and other systems sign in with it.
+        viewer: the viewer's own client, None where no viewer is served; it knows the code flow and nothing else.
+        sign_in_host: host name of the pool's sign-in page, "" without a viewer.
+    """
 
     pool: aws.cognito.UserPool
     client: aws.cognito.UserPoolClient
+    viewer: aws.cognito.UserPoolClient | None
+    sign_in_host: pulumi.Output[str]
 
 
 def identity(
@@ -37,11 +47,12 @@ def identity(
     *,
     context: Context,
     mfa: Mfa,
+    viewer_origins: Sequence[str],
     deletion_protection: bool,
     tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> Identity:
-    """The user pool with its groups and client."""
+    """The user pool with its groups and clients."""
     pool = aws.cognito.UserPool(
         logical_name,
         **_pool_settings(mfa),
@@ -70,10 +81,53 @@ def identity(
         id_token_validity=SESSION_MINUTES,
         access_token_validity=SESSION_MINUTES,
         refresh_token_validity=REFRESH_HOURS,
-        token_validity_units={"id_token": "minutes", "access_token": "minutes", "refresh_token": "hours"},
+        token_validity_units=TOKEN_UNITS,
         opts=opts,
     )
-    return Identity(pool=pool, client=client)
+    viewer, host = None, pulumi.Output.from_input("")
+    if viewer_origins:
+        viewer = _viewer_client(logical_name, context, pool, viewer_origins, opts)
+        domain = aws.cognito.UserPoolDomain(
+            f"{logical_name}-domain",
+            domain=context.naming.name("sign-in", limit=63),
+            user_pool_id=pool.id,
+            opts=opts,
+        )
+        host = domain.domain.apply(lambda prefix: f"{prefix}.auth.{context.region}.amazoncognito.com")
+    return Identity(pool=pool, client=client, viewer=viewer, sign_in_host=host)
+
+
+def _viewer_client(
+    logical_name: str,
+    context: Context,
+    pool: aws.cognito.UserPool,
+    origins: Sequence[str],
+    opts: pulumi.ResourceOptions,
+) -> aws.cognito.UserPoolClient:
+    """The viewer in the browser: code flow with PKCE only (RFC 9700 section 2.1.1), renewed by refresh tokens.
+
+    The pool's own page asks for the password and the second factor; the viewer never sees either.
+    """
+    return aws.cognito.UserPoolClient(
+        f"{logical_name}-viewer",
+        name=context.naming.name("viewer", limit=128),
+        user_pool_id=pool.id,
+        generate_secret=False,  # a browser cannot keep one
+        explicit_auth_flows=["ALLOW_REFRESH_TOKEN_AUTH"],
+        allowed_oauth_flows_user_pool_client=True,
+        allowed_oauth_flows=["code"],
+        allowed_oauth_scopes=list(VIEWER_SCOPES),
+        supported_identity_providers=["COGNITO"],
+        callback_urls=[f"{origin}/callback" for origin in origins],
+        logout_urls=[f"{origin}/" for origin in origins],
+        prevent_user_existence_errors="ENABLED",
+        enable_token_revocation=True,
+        id_token_validity=SESSION_MINUTES,
+        access_token_validity=SESSION_MINUTES,
+        refresh_token_validity=REFRESH_HOURS,
+        token_validity_units=TOKEN_UNITS,
+        opts=opts,
+    )
 
 
 def _sign_in_flows(mfa: Mfa) -> list[str]:

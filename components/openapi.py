@@ -58,6 +58,7 @@ ROUTES: Final = (
     ),
     Route(path="/studies/{study_key}/downloads", method="post", operation="createDownloads", body="DownloadRequest"),
     Route(path="/studies", method="get", operation="listStudies", query=("status", "limit", "cursor")),
+    Route(path="/studies/lookup", method="post", operation="findStudy", body="StudyLookup"),
     Route(path="/studies/{study_key}", method="get", operation="getStudy"),
     Route(path="/studies/{study_key}/labels", method="post", operation="createLabel", body="LabelRequest"),
     Route(path="/studies/{study_key}/labels", method="get", operation="listLabels"),
@@ -134,6 +135,12 @@ SCHEMAS: Final[dict[str, Document]] = {
                 "items": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
             }
         },
+    },
+    "StudyLookup": {
+        "type": "object",
+        "required": ["study_instance_uid"],
+        "additionalProperties": False,
+        "properties": {"study_instance_uid": {"type": "string", "pattern": "^[0-9.]{1,64}$"}},
     },
     "LabelRequest": {
         "type": "object",

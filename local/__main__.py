@@ -16,6 +16,8 @@ from local.engine.paths import ROOT
 from local.engine.pulumi_cli import EngineError
 from local.pulumi_run import PulumiError
 from local.stack import Follow, LocalStack, preview_offline
+from local.viewer_process import ViewerProcessError
+from viewer.release import ReleaseError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,12 +33,25 @@ def _progress(ticker: Ticker) -> Follow:
     return lambda run: ticker.show(f"resources: {run.planned} planned, {run.done} done")
 
 
+def introduce(stack: LocalStack) -> None:
+    """Serve the viewer and say where it is and who may sign in."""
+    from local.demo.people import demo_people
+
+    url = stack.serve_viewer()
+    people = demo_people(stack)
+    console.print(f"Viewer:   {url}   (its certificate is of this stack's own authority)", markup=False)
+    for role, person in people.items():
+        console.print(f"          {role:<14} {person.username}  {person.password}", markup=False)
+
+
 @app.command()
 def up(port: Port = DEFAULT_PORT) -> None:
     """Start the embedded AWS and bring the stack up (again: only what changed)."""
     ticker = Ticker()
-    run = LocalStack(port=port).up(_progress(ticker))
+    stack = LocalStack(port=port)
+    run = stack.up(_progress(ticker))
     ticker.end(f"{run.done} resources changed" if run.done else "no change: the stack is up to date")
+    introduce(stack)
     console.print("receive DICOM from scanners and archives: .venv/bin/python -m local scp", markup=False)
 
 
@@ -120,7 +135,9 @@ def demo(
     """The main job on real input, shown live, with a report at the end."""
     from local.demo.run import Demo
 
-    Demo(LocalStack(port=port), patients=patients, slices=slices, seed=seed, shuffle_labels=shuffle_labels).run()
+    stack = LocalStack(port=port)
+    Demo(stack, patients=patients, slices=slices, seed=seed, shuffle_labels=shuffle_labels).run()
+    introduce(stack)
 
 
 @app.command()
@@ -167,7 +184,7 @@ def main() -> int:
     except typer.TyperException as wrong:  # an option or a word that does not exist
         console.print(f"{wrong.format_message()} (python -m local --help)", markup=False)
         return wrong.exit_code
-    except (GaveUpError, AwsProcessError, EngineError, PulumiError) as error:
+    except (GaveUpError, AwsProcessError, EngineError, PulumiError, ReleaseError, ViewerProcessError) as error:
         console.print("\n[bold red]stopped:[/] ", end="")
         console.print(str(error), markup=False)
         return 1

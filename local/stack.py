@@ -14,6 +14,7 @@ from local.engine import environment
 from local.engine.paths import CACHE, ROOT, RUN
 from local.engine.project import write_project
 from local.pulumi_run import PulumiRun, run_pulumi
+from local.viewer_process import Viewer
 
 STACK = "local"
 POLICY_PACK = ROOT / "policy"
@@ -30,6 +31,7 @@ class LocalStack:
         self.run = run
         self.aws = AwsProcess(run / "aws", port)
         self.project = run / "project"
+        self.viewer = Viewer(run)
 
     def environment(self) -> dict[str, str]:
         """Environment for `pulumi` on this stack; the embedded AWS must run."""
@@ -63,6 +65,10 @@ class LocalStack:
         _, run = self.pulumi(["stack", "output", "--json", "--show-secrets"])
         return json.loads(run.text)
 
+    def serve_viewer(self) -> str:
+        """Start frame_proxy and the TLS origin in front of the stack; the viewer's address."""
+        return self.viewer.start(self.outputs(), self.aws.start(), self.aws.folder)
+
     def exists(self) -> bool:
         """True when a stack was brought up in this folder."""
         return (self.run / "state" / ".pulumi" / "stacks").exists() and (self.aws.folder / "ready.json").exists()
@@ -76,6 +82,7 @@ class LocalStack:
         engine's back; the functions that do so are gone after the first pass.
         """
         self.aws.start()
+        self.viewer.stop()
         self.pulumi(["state", "unprotect", "--all", "--yes"])
         for last in (False, True):
             self._empty_data_store()
@@ -86,6 +93,7 @@ class LocalStack:
 
     def remove(self) -> None:
         """End the embedded AWS and remove the run folder: everything that the stack made lives there."""
+        self.viewer.stop()
         self.aws.stop()
         shutil.rmtree(self.run, ignore_errors=True)
 

@@ -21,18 +21,14 @@ from rich.table import Table
 from local.cloud import Cloud
 from local.console import GaveUpError, Steps, Ticker, console, tell, wait_for
 from local.demo import report
-from local.demo.clients import Api, Person, assign, make_person, sign_in, subject_of
+from local.demo.clients import Api, assign, sign_in, subject_of
+from local.demo.people import demo_people, kept_people
 from local.demo.upload import Upload, upload_all
 from local.demo.watch import tracking_items, watch_ingestion, watch_pipeline
 from local.engine.paths import CACHE, PROJECT_PYTHON, ROOT
 from local.pulumi_run import PulumiRun
 from local.stack import LocalStack
 
-PEOPLE = {  # role in the demo -> group and name of the user
-    "radiologist": ("radiologist", "radiologist@demo.invalid"),
-    "second-reader": ("radiologist", "second-reader@demo.invalid"),
-    "admin": ("admin", "admin@demo.invalid"),
-}
 SAMPLE = CACHE / "sample-dicom"
 FINDING_MM2 = 2000
 
@@ -97,11 +93,10 @@ class Demo:
         tell(f"API: {self.out['api_url']}")
 
     def _upload(self, files: list[Path]) -> list[Upload]:
-        people = {role: make_person(self.cloud, self.out["user_pool_id"], *who) for role, who in PEOPLE.items()}
-        write_people(self.stack.run, people)
+        people = demo_people(self.stack)
         bundle = self.cloud.env["AWS_CA_BUNDLE"]
         tokens = {role: sign_in(self.cloud, self.out["user_pool_client_id"], who) for role, who in people.items()}
-        self.readers = [subject_of(tokens[role]) for role, (group, _) in PEOPLE.items() if group == "radiologist"]
+        self.readers = [subject_of(tokens[role]) for role, who in people.items() if who.group == "radiologist"]
         self.api = Api(self.out["api_url"], tokens["radiologist"], bundle)
         self.admin = Api(self.out["api_url"], tokens["admin"], bundle)
         ticker = Ticker()
@@ -271,19 +266,12 @@ def read_findings(items: list[dict[str, Any]]) -> dict[str, str]:
     return findings
 
 
-def write_people(run: Path, people: dict[str, Person]) -> None:
-    """Keep the demo users for `make outputs`; the file is readable by its owner only."""
-    path = run / "people.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({role: {"username": p.username, "password": p.password} for role, p in people.items()}))
-
-
 def outputs(stack: LocalStack) -> dict[str, Any]:
     """Stack outputs, demo users and the environment for other clients, for `make outputs`."""
-    people = stack.run / "people.json"
     return {
         **stack.outputs(),
-        "demo_users": json.loads(people.read_text()) if people.exists() else {},
+        "viewer_url": stack.viewer.url or "",
+        "demo_users": kept_people(stack.run),
         "client_environment": stack.client_environment(),
     }
 

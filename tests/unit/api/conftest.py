@@ -183,6 +183,8 @@ def call(world: World) -> Callable[..., tuple[int, Any, dict[str, str]]]:
         audit=world,
         clock=world,
         datastore_id="d" * 32,
+        names=SimpleNamespace(study_key=lambda uid: STUDY if uid == "1.2.3" else "f" * 32),
+        client_ids=frozenset({"client-1", "viewer-1"}),
     )
     through_gateway = gateway(ports)
 
@@ -194,8 +196,10 @@ def call(world: World) -> Callable[..., tuple[int, Any, dict[str, str]]]:
         groups: Any = "[radiologist]",
         query: dict[str, str] | None = None,
         subject: str = "person-1",
+        changed_claims: dict[str, str] | None = None,
     ) -> tuple[int, Any, dict[str, str]]:
-        claims = {"sub": subject, "cognito:groups": groups} if subject else {}
+        claims = {"sub": subject, "cognito:groups": groups, "token_use": "id", "aud": "client-1"} if subject else {}
+        claims |= changed_claims or {}
         event = {
             "resource": path,
             "path": path,

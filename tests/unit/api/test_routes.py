@@ -19,6 +19,7 @@ ROUTES = [
     ("GET", f"/studies/{STUDY}", None, 200),
     ("POST", f"/studies/{STUDY}/labels", LABEL, 201),
     ("GET", f"/studies/{STUDY}/labels", None, 200),
+    ("POST", "/studies/lookup", {"study_instance_uid": "1.2.3"}, 200),
     ("GET", "/models", None, 200),
     ("GET", "/models/1/metrics", None, 200),
     ("GET", "/pipeline/executions", None, 200),
@@ -59,6 +60,25 @@ def test_a_signed_in_stranger_is_refused(call: Any, world: Any, method: str, pat
 )
 def test_groups_are_read_in_every_spelling_of_the_gateway(claim: Any) -> None:
     assert parse_groups(claim) == {"radiologist", "admin"}
+
+
+@pytest.mark.parametrize(
+    "claims", [{"token_use": "access"}, {"aud": "another-client"}, {"aud": ""}], ids=["access token", "client", "none"]
+)
+@pytest.mark.parametrize(("method", "path", "body", "status"), ROUTES, ids=IDS)
+def test_a_token_that_was_made_for_something_else_opens_nothing(
+    call: Any, world: Any, method: str, path: str, body: Any, status: int, claims: dict[str, str]
+) -> None:
+    assert call(method, path, body, changed_claims=claims)[0] == 401
+    assert world.audited == []
+
+
+def test_a_viewer_finds_a_study_by_its_uid_and_the_record_has_the_pseudonym(call: Any, world: Any) -> None:
+    code, found, _ = call("POST", "/studies/lookup", {"study_instance_uid": "1.2.3"})
+    assert (code, found["study_key"]) == (200, STUDY)
+    assert world.audited == [("person-1", "findStudy", [STUDY])]
+    assert call("POST", "/studies/lookup", {"study_instance_uid": "1.2.4"})[0] == 404
+    assert call("POST", "/studies/lookup", {"study_instance_uid": "PATIENT"})[0] == 422
 
 
 def test_a_group_is_matched_as_a_whole(call: Any) -> None:

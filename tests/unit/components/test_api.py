@@ -41,6 +41,7 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[..., d
                     bus_name="platform",
                     bus_arn=context.naming.arn("events", "event-bus/platform"),
                     datastore_id="d" * 32,
+                    pseudonym_secret_arn=context.naming.arn("secretsmanager", "secret:pseudonym-key"),
                     registry_function_name="registry",
                     registry_function_arn=context.naming.arn("lambda", "function:registry"),
                 ),
@@ -83,6 +84,16 @@ def test_a_session_lasts_an_hour_and_a_shift_at_most(record: Any, program: Any) 
     assert (inputs["refreshTokenValidity"], inputs["tokenValidityUnits"]["refreshToken"]) == (12, "hours")
     assert inputs["preventUserExistenceErrors"] == "ENABLED"
     assert not inputs.get("generateSecret"), "a browser cannot keep a secret"
+
+
+def test_the_viewer_signs_in_by_the_code_flow_alone_and_returns_to_its_own_origin(record: Any, program: Any) -> None:
+    made = record(lambda: program(viewer_origins=("https://viewer.example.org",)))
+    viewer = next(c.inputs for c in made.of(CLIENT) if c.name.endswith("-viewer"))
+    assert (viewer["allowedOauthFlows"], viewer["explicitAuthFlows"]) == (["code"], ["ALLOW_REFRESH_TOKEN_AUTH"])
+    assert viewer["callbackUrls"] == ["https://viewer.example.org/callback"]
+    assert not viewer.get("generateSecret")
+    assert made.of("aws:cognito/userPoolDomain:UserPoolDomain")
+    assert not record(program).of("aws:cognito/userPoolDomain:UserPoolDomain"), "no viewer, no page to sign in on"
 
 
 def test_the_groups_are_those_that_the_application_asks_for(record: Any, program: Any) -> None:

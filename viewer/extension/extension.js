@@ -1,0 +1,72 @@
+// OHIF extension as a plain ES module, named in app-config.js: no build, no change to OHIF.
+import * as api from './api.js';
+import * as images from './images.js';
+import * as panel from './panel.js';
+
+const PHONE = window.matchMedia('(max-width: 760px)');
+let services;
+
+// A React 18 element as data: React only has to make <platform-ground-truth>.
+const element = type => ({ $$typeof: Symbol.for('react.element'), type, key: null, ref: null, props: {}, _owner: null, _store: {} });
+
+function sheet() {
+  let found = document.querySelector('dialog.platform-sheet');
+  if (!found) {
+    found = document.createElement('dialog');
+    found.className = 'platform-sheet';
+    found.setAttribute('aria-label', 'Ground truth');
+    const close = document.createElement('button');
+    close.className = 'close';
+    close.setAttribute('aria-label', 'Close');
+    close.textContent = '×';
+    close.addEventListener('click', () => found.close());
+    found.append(close, document.createElement('platform-ground-truth'));
+    document.body.append(found);
+  }
+  return found;
+}
+
+// On a phone the side panels would leave no room for the picture: the panel comes as a sheet from below.
+function openGroundTruth() {
+  const docked = document.querySelector('platform-ground-truth:not(dialog *)');
+  if (docked && !PHONE.matches) docked.querySelector('input, button')?.focus();
+  else if (PHONE.matches) sheet().show();
+  else services.panelService.activatePanel('platform.panelModule.ground-truth', true);
+}
+
+function phoneButton() {
+  if (document.querySelector('.platform-open')) return;
+  const button = document.createElement('button');
+  button.className = 'platform-open';
+  button.textContent = 'VERIFY';
+  button.addEventListener('click', openGroundTruth);
+  document.body.append(button);
+}
+
+export default {
+  id: 'platform',
+  preRegistration({ servicesManager }) {
+    services = servicesManager.services;
+    api.use(services);
+    panel.define(services);
+    const style = document.createElement('link');
+    Object.assign(style, { rel: 'stylesheet', href: '/platform/platform.css' });
+    document.head.append(style);
+    images.watch(services);
+    document.addEventListener('keydown', event => {
+      if (event.altKey && event.code === 'KeyG') { event.preventDefault(); openGroundTruth(); }
+    });
+  },
+  onModeEnter() { // after Cornerstone's own, which clears what is set here
+    document.body.classList.add('platform-reading');
+    images.progressiveVolumes();
+    phoneButton();
+  },
+  onModeExit() {
+    document.body.classList.remove('platform-reading');
+    document.querySelector('dialog.platform-sheet')?.remove();
+    document.querySelector('.platform-open')?.remove();
+  },
+  getPanelModule: () => [{ name: 'ground-truth', iconName: 'tab-patient-info', iconLabel: 'Truth', label: 'Ground truth', component: () => element('platform-ground-truth') }],
+  getCommandsModule: () => ({ definitions: { openGroundTruth: { commandFn: openGroundTruth } }, defaultContext: 'CORNERSTONE' }),
+};

@@ -1,0 +1,134 @@
+"""OHIF from its npm tarball: fetched by npm from the registry it is set to, taken only if the hash is the pinned one.
+
+Nothing of OHIF is changed. What a deployment never serves is left out (see `LEFT_OUT`), and every text is stored
+compressed: CloudFront compresses no object over 10 MB, and OHIF's main bundle has 17.
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/ServingCompressedFiles.html
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import mimetypes
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+# Weights and runtimes of functions that are switched off: segmentation by a downloaded model, whole-slide microscopy;
+# pages that load scripts from other origins; the release's own configurations.
+LEFT_OUT: Final = ("ort/", "dicom-microscopy-viewer/", "silent-refresh.html", "google.js", "app-config.js", "_")
+TEXTS: Final = frozenset({".css", ".html", ".js", ".json", ".mjs", ".svg", ".wasm", ".xml"})
+TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
+
+
+class ReleaseError(RuntimeError):
+    """The release cannot be had; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One file as it is served.
+
+    Attributes:
+        path: below the origin's root, without a leading slash.
+        file: where its bytes lie; gzip when `encoding` says so.
+        immutable: the name holds a hash of the content.
+    """
+
+    path: str
+    file: Path
+    media_type: str
+    encoding: str
+    immutable: bool
+
+
+def pinned() -> dict[str, str]:
+    """Package, version and integrity (Subresource Integrity form) of the release."""
+    return json.loads((HERE / "ohif.json").read_text())
+
+
+def fetch(cache: Path) -> Path:
+    """The release's `dist` folder, unpacked below the cache once. Raises ReleaseError."""
+    pin = pinned()
+    folder = cache / f"ohif-{pin['version']}"
+    dist = folder / "package" / "dist"
+    if not (folder / ".whole").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        archive = _pack(pin, folder)
+        verify(archive, pin["integrity"])
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+        archive.unlink()
+        (folder / ".whole").write_text(pin["integrity"])
+    return dist
+
+
+def _pack(pin: dict[str, str], folder: Path) -> Path:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ReleaseError("npm is needed once to fetch the viewer: install Node.js")
+    command = [npm, "pack", f"{pin['package']}@{pin['version']}", "--silent", "--pack-destination", str(folder)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    found = list(folder.glob("*.tgz"))
+    if done.returncode or len(found) != 1:
+        raise ReleaseError(f"npm could not fetch {pin['package']}: does this machine reach a package registry?")
+    return found[0]
+
+
+def verify(archive: Path, integrity: str) -> None:
+    """Raises ReleaseError unless the archive has the pinned hash (W3C Subresource Integrity: algorithm-base64)."""
+    algorithm, _, wanted = integrity.partition("-")
+    digest = hashlib.new(algorithm, archive.read_bytes()).digest()
+    if base64.b64encode(digest).decode() != wanted:
+        archive.unlink()
+        raise ReleaseError("the viewer's archive is not the one that was pinned: it was thrown away")
+
+
+def assets(dist: Path, compressed: Path) -> dict[str, Asset]:
+    """Every file that is served, by path; texts are compressed below `compressed` once."""
+    found: dict[str, Asset] = {}
+    for file in sorted(path for path in dist.rglob("*") if path.is_file()):
+        path = file.relative_to(dist).as_posix()
+        if not path.startswith(LEFT_OUT):
+            found[path] = asset(path, file, compressed)
+    for file in sorted((HERE / "extension").iterdir()):
+        path = f"platform/{file.name}"
+        found[path] = asset(path, file, compressed)
+    return found
+
+
+def asset(path: str, file: Path, compressed: Path) -> Asset:
+    """One file, compressed if it is a text."""
+    suffix = file.suffix
+    media_type = TYPES.get(suffix) or mimetypes.guess_type(path)[0] or "application/octet-stream"
+    encoding = "gzip" if suffix in TEXTS else ""
+    return Asset(
+        path=path,
+        file=_gzip(path, file, compressed) if encoding else file,
+        media_type=media_type,
+        encoding=encoding,
+        immutable=_hashed(file.name),
+    )
+
+
+def _gzip(path: str, file: Path, compressed: Path) -> Path:
+    content = file.read_bytes()
+    target = compressed / f"{hashlib.sha256(content).hexdigest()[:16]}-{path.replace('/', '_')}.gz"
+    if not target.exists():
+        compressed.mkdir(parents=True, exist_ok=True)
+        waiting = target.with_suffix(".part")
+        waiting.write_bytes(gzip.compress(content, 9, mtime=0))
+        waiting.replace(target)
+    return target
+
+
+def _hashed(name: str) -> bool:
+    """Whether the build put the content's hash into the name: app.bundle.0f6159c501addfe9.js, 37fa160cc3a47cfd.wasm."""
+    return any(len(part) == 16 and set(part) <= set("0123456789abcdef") for part in name.split("."))

@@ -77,6 +77,7 @@ def foundation_exports(base: assembly.Foundation) -> dict[str, pulumi.Output[Any
         "tracking_table": base.tables.image_tracking_name,
         "assignments_table": base.tables.assignments_name,
         "labels_table": base.tables.labels_name,
+        "outbox_table": base.tables.outbox_name,
         "metrics_table": base.tables.metrics_name,
         "training_runs_table": base.tables.training_runs_name,
         "idempotency_table": base.tables.idempotency_name,

@@ -11,6 +11,7 @@ from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from api.adapters import CognitoAudit, DynamoStudies, PresignedUploads, SageMakerModels, SageMakerRuns
 from api.app import create_app
+from api.labels import relay
 from api.names import PseudonymousNames
 from api.ports import Ports
 from api.problems import MEDIA_TYPE
@@ -19,9 +20,13 @@ from api.transfers import S3Delivery
 from lambda_shared import aws
 from lambda_shared.assignments import DynamoAssignmentsTable
 from lambda_shared.clock import SystemClock
+from lambda_shared.events.outbox import DynamoOutbox
 from lambda_shared.events.publisher import EventPublisher
 from lambda_shared.labels import DynamoLabelsTable
 from lambda_shared.runtime import lambda_handler
+
+SWEEP = "relay-outbox"
+SWEEP_AGE_SECONDS = 30  # longer than a request may take: what is younger is being announced right now
 
 
 def build_ports(values: Settings) -> Ports:
@@ -31,7 +36,9 @@ def build_ports(values: Settings) -> Ports:
         delivery=S3Delivery(aws.client("s3"), values.training_data_bucket, values.upload_url_seconds),
         studies=DynamoStudies(aws.table(values.tracking_table)),
         assignments=DynamoAssignmentsTable(aws.table(values.assignments_table)),
-        labels=DynamoLabelsTable(aws.table(values.labels_table)),
+        labels=DynamoLabelsTable(aws.table(values.labels_table), values.outbox_table),
+        outbox=DynamoOutbox(aws.table(values.outbox_table)),
+        rules=values.rules(),
         names=PseudonymousNames(aws.client("secretsmanager"), values.pseudonym_key_secret_arn),
         models=SageMakerModels(
             aws.client("sagemaker"),
@@ -64,7 +71,15 @@ def adapter() -> Mangum:
     return gateway(build_ports(values), values.origins())
 
 
+@lru_cache(maxsize=1)
+def sweeping() -> Ports:
+    """The ports of the sweep, once per process."""
+    return build_ports(Settings.from_env())
+
+
 @lambda_handler
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Answer one request."""
+    """Answer one request of the gateway, or sweep the outbox when the schedule asks."""
+    if event.get("operation") == SWEEP:
+        return {"relayed": relay(sweeping(), SWEEP_AGE_SECONDS)}
     return adapter()(event, context)

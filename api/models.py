@@ -133,15 +133,42 @@ class Label(Answer):
     certainty: Certainty
     notes: str
     reader: str
-    state: str
+    role: Literal["single", "first", "second", "adjudicator", "consensus"]
+    state: Literal["READ", "VERIFIED"]
     created_at: str
     image_count: int
 
 
+class Reading(Answer):
+    """Where a study stands for the person who asks: reads of the round, how many it needs, what is theirs to do."""
+
+    state: Literal["unread", "first-read", "your-read", "adjudication", "your-adjudication", "verified"]
+    may_read: bool
+    reads: int
+    needed: int
+    model_visible: bool
+
+
 class Labels(Answer):
-    """All versions, oldest first."""
+    """The versions that the person may see, oldest first: another's blind read stays hidden while it matters."""
 
     labels: list[Label]
+    reading: Reading
+
+
+class Agreement(Answer):
+    """Agreement of two readers, or of one with all others ("*"); kappa is null where chance alone gives it."""
+
+    readers: tuple[str, str]
+    studies: int
+    observed: float
+    kappa: float | None
+
+
+class Agreements(Answer):
+    """Pairs first, then each reader with all others."""
+
+    agreements: list[Agreement]
 
 
 class AssignmentRequest(Request):

@@ -15,8 +15,10 @@ from api.models import (
     Status,
     UploadPlace,
 )
+from api.reading import Rules
 from lambda_shared.assignments import AssignmentsTable
 from lambda_shared.clock import Clock
+from lambda_shared.events.outbox import Outbox
 from lambda_shared.events.publisher import Publisher
 from lambda_shared.labels import LabelsTable
 from lambda_shared.tracking import TrackedImage
@@ -166,6 +168,8 @@ class Ports:
     assignments: AssignmentsTable
     names: StudyNames
     labels: LabelsTable
+    outbox: Outbox
+    rules: Rules
     models: ModelRegistry
     pipeline: Pipeline
     publisher: Publisher

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast, get_args
 
+from api.reading import Rules, Trigger
 from lambda_shared import settings
+from lambda_shared.errors import ConfigurationError
 
 NO_ORIGIN = "none"
 
@@ -17,6 +20,8 @@ class Settings:
 
     Attributes:
         client_ids: app clients of the pool whose tokens are taken, with commas between them.
+        readers_per_study: 1 or 2 blind reads make ground truth.
+        adjudicate_on: what sends two reads to a third reader, with commas between: finding, uncertain.
         allowed_origin: https origins that a browser may call from, with commas between them; "none" lets none in.
         upload_url_seconds: how long a presigned upload URL is valid.
         model_registry_function: name of the function that carries out decisions about models.
@@ -25,6 +30,7 @@ class Settings:
     training_data_bucket: str
     tracking_table: str
     assignments_table: str
+    outbox_table: str
     labels_table: str
     metrics_table: str
     event_bus_name: str
@@ -33,6 +39,8 @@ class Settings:
     datastore_id: str
     client_ids: str
     pseudonym_key_secret_arn: str
+    readers_per_study: int
+    adjudicate_on: str
     allowed_origin: str
     upload_url_seconds: int
     model_registry_function: str
@@ -45,6 +53,13 @@ class Settings:
     def clients(self) -> frozenset[str]:
         """The app clients one by one."""
         return frozenset(self.client_ids.split(","))
+
+    def rules(self) -> Rules:
+        """The rules of reading. Raises ConfigurationError."""
+        triggers = frozenset(self.adjudicate_on.split(","))
+        if self.readers_per_study not in {1, 2} or not triggers <= set(get_args(Trigger)):
+            raise ConfigurationError("CONFIGURATION", "READERS_PER_STUDY is 1 or 2, ADJUDICATE_ON finding, uncertain")
+        return Rules(readers=self.readers_per_study, adjudicate_on=cast("frozenset[Trigger]", triggers))
 
     def origins(self) -> list[str]:
         """The origins one by one."""

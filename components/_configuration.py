@@ -243,6 +243,10 @@ class ApiSettings(Group):
     """Origins whose pages may call the API."""
     viewer_origins: tuple[Origin, ...] = ()
     """Addresses that the viewer is served at: sign-in returns to these only. Without one there is no viewer client."""
+    readers_per_study: Literal[1, 2] = 2
+    """Blind reads that make ground truth; 1 takes every read for it."""
+    adjudicate_on: tuple[Literal["finding", "uncertain"], ...] = ("finding",)
+    """What sends two reads to a third reader, fixed beforehand: findings that differ, or one that is only possible."""
     mfa: Literal["ON", "OPTIONAL", "OFF"] = "ON"
     """Second factor at sign-in (45 CFR 164.312(d))."""
     waf: bool = True

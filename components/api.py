@@ -14,6 +14,8 @@ from components import openapi
 from components._base import PlatformComponent
 from components._configuration import ApiSettings
 from components._iam import Statement, service_role
+from components._queues import Senders, encrypted_queue
+from components._rules import Rule, function_target, rule_arn
 from components._workload import Workload, platform_function
 from components.api_function import ApiStores, plan
 from components.firewall import firewall
@@ -21,6 +23,9 @@ from components.function import FunctionSize, PlatformFunction
 from components.identity import Identity, identity
 
 STAGE: Final = "v1"
+SWEEP_RULE: Final = "outbox-sweep"
+SWEEP_SCHEDULE: Final = "rate(1 minute)"
+SWEEP_INPUT: Final = json.dumps({"operation": "relay-outbox"})
 
 # Who did what and how it ended; the resource is the route, not the path: no key of a study, no body, no e-mail.
 ACCESS_LOG_FORMAT: Final = json.dumps(
@@ -91,6 +96,7 @@ class RadiologistApi(PlatformComponent):
         )
         clients = [one.id for one in (people.client, people.viewer) if one is not None]
         function = self._build_function(name, pulumi.Output.all(*clients).apply(lambda ids: ",".join(map(str, ids))))
+        self._build_sweep(name, function)
         rest = self._build_rest_api(name, people, function)
         stage = self._build_stage(name, rest)
         if args.settings.waf:
@@ -143,6 +149,35 @@ class RadiologistApi(PlatformComponent):
             ),
             audited,
             self.child(),
+        )
+
+    def _build_sweep(self, name: str, function: PlatformFunction) -> None:
+        """Every minute the function announces what a crash between table and bus left in the outbox."""
+        dead_letters = encrypted_queue(
+            f"{name}-sweep-dead-letters",
+            context=self._context,
+            role="sweep-dlq",
+            key_arn=self._args.workload.keys.events,
+            tags=self._tags,
+            senders=[
+                Senders(
+                    sid="FromSweep",
+                    service="events.amazonaws.com",
+                    source_arns=[rule_arn(self._context, SWEEP_RULE)],
+                )
+            ],
+            opts=self.child(),
+        )
+        function_target(
+            f"{name}-sweep",
+            Rule(role=SWEEP_RULE, description="Announces labels that are still in the outbox", schedule=SWEEP_SCHEDULE),
+            context=self._context,
+            function_name=function.function_name,
+            function_arn=function.function_arn,
+            dead_letters_arn=dead_letters.arn,
+            tags=self._tags,
+            child=self.child(),
+            constant_input=SWEEP_INPUT,
         )
 
     def _build_rest_api(self, name: str, people: Identity, function: PlatformFunction) -> aws.apigateway.RestApi:

@@ -34,6 +34,7 @@ class ApiStores:
     tracking: Table
     assignments: Table
     labels: Table
+    outbox: Table
     metrics: Table
     bus_name: pulumi.Input[str]
     bus_arn: pulumi.Input[str]
@@ -72,6 +73,9 @@ def plan(
             "TRACKING_TABLE": stores.tracking.name,
             "ASSIGNMENTS_TABLE": stores.assignments.name,
             "LABELS_TABLE": stores.labels.name,
+            "OUTBOX_TABLE": stores.outbox.name,
+            "READERS_PER_STUDY": str(settings.readers_per_study),
+            "ADJUDICATE_ON": ",".join(settings.adjudicate_on),
             "METRICS_TABLE": stores.metrics.name,
             "EVENT_BUS_NAME": stores.bus_name,
             "MODEL_PACKAGE_GROUP": model_group(context),
@@ -136,7 +140,12 @@ def _record_statements(stores: ApiStores) -> list[Statement]:
         Statement(
             sid="AppendLabels",
             actions=["dynamodb:PutItem", "dynamodb:Query"],
-            resources=[stores.labels.arn],
+            resources=[stores.labels.arn, stores.labels.index("by-state")],
+        ),
+        Statement(
+            sid="AnnounceLabels",  # what is written with a label is taken out when the bus has it
+            actions=["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Scan"],
+            resources=[stores.outbox.arn],
         ),
         Statement(sid="ReadMetrics", actions=["dynamodb:Query"], resources=[stores.metrics.arn]),
     ]

@@ -333,6 +333,7 @@ def api_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) -> 
             tracking=base.table("image-tracking"),
             assignments=base.table("assignments"),
             labels=base.table("labels"),
+            outbox=base.table("outbox"),
             metrics=base.table("metrics"),
             bus_name=events.bus_name,
             bus_arn=events.bus_arn,

@@ -1,4 +1,4 @@
-"""The six DynamoDB tables: pseudonyms and opaque ids as keys, on demand, restorable to any second of 35 days."""
+"""The seven DynamoDB tables: pseudonyms and opaque ids as keys, on demand, restorable to any second of 35 days."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ SHAPES: tuple[TableShape, ...] = (
         numbers=frozenset({"version"}),
         indexes=(Index(name="by-state", partition="state", sort="created_at"),),
     ),
+    TableShape(role="outbox", data_class="tracking", partition="event_id"),
     TableShape(role="metrics", data_class="models", partition="model_version", sort="evaluation_timestamp"),
     TableShape(role="training-runs", data_class="models", partition="pipeline_name", sort="created_at"),
     TableShape(role="idempotency", data_class="events", partition="id", expires_by="expiration"),
@@ -112,7 +113,7 @@ class PlatformTablesArgs:
 
 
 class PlatformTables(PlatformComponent):
-    """image-tracking, assignments, labels, metrics, training-runs and idempotency.
+    """image-tracking, assignments, labels, outbox, metrics, training-runs and idempotency.
 
     Creates `{name}-<role>` for each: on demand, encrypted with our key, point-in-time recovery over 35 days.
     """
@@ -123,6 +124,8 @@ class PlatformTables(PlatformComponent):
     assignments_arn: pulumi.Output[str]
     labels_name: pulumi.Output[str]
     labels_arn: pulumi.Output[str]
+    outbox_name: pulumi.Output[str]
+    outbox_arn: pulumi.Output[str]
     metrics_name: pulumi.Output[str]
     metrics_arn: pulumi.Output[str]
     training_runs_name: pulumi.Output[str]
@@ -138,6 +141,7 @@ class PlatformTables(PlatformComponent):
         self.image_tracking_arn = tables["image-tracking"].arn
         self.assignments_name, self.assignments_arn = tables["assignments"].name, tables["assignments"].arn
         self.labels_name, self.labels_arn = tables["labels"].name, tables["labels"].arn
+        self.outbox_name, self.outbox_arn = tables["outbox"].name, tables["outbox"].arn
         self.metrics_name, self.metrics_arn = tables["metrics"].name, tables["metrics"].arn
         self.training_runs_name, self.training_runs_arn = tables["training-runs"].name, tables["training-runs"].arn
         self.idempotency_name, self.idempotency_arn = tables["idempotency"].name, tables["idempotency"].arn

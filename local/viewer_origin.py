@@ -38,7 +38,8 @@ class Origin:
         self._facts = facts
         dist = release.fetch(cache)
         self._assets = release.assets(dist, cache / "viewer-compressed")
-        self._headers = headers.all_headers(dist / "index.html")
+        self._headers = headers.page_headers(dist / "index.html")
+        self._script_headers = headers.script_headers()
         sign_in = configuration.SignIn(
             issuer=facts["issuer"], client_id=facts["client_id"], authorize_origin=facts["origin"]
         )
@@ -82,7 +83,8 @@ class Origin:
         more = {"Cache-Control": headers.IMMUTABLE if asset.immutable else headers.REVALIDATE}
         if asset.encoding:
             more |= {"Content-Encoding": asset.encoding, "Vary": "Accept-Encoding"}
-        return FileResponse(asset.file, media_type=asset.media_type, headers=self._with(more))
+        fixed = self._script_headers if asset.media_type == "text/javascript" else self._headers
+        return FileResponse(asset.file, media_type=asset.media_type, headers={**fixed, **more})
 
     def _proxied(self, pattern: str, target: str) -> Route:
         return Route(pattern, self._forward(target), methods=_METHODS)

@@ -15,6 +15,9 @@ from typing import Final
 HSTS: Final = "max-age=63072000; includeSubDomains; preload"
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 REVALIDATE: Final = "no-cache"
+WORKER_POLICY: Final = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; connect-src 'self'; worker-src 'self'"
+)
 _INLINE_SCRIPT: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 FIXED: Final = {
@@ -60,9 +63,18 @@ def content_security_policy(page: str, sign_in_origin: str = "") -> str:
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
-def all_headers(index: Path, sign_in_origin: str = "") -> dict[str, str]:
-    """Every header, by name."""
+def page_headers(index: Path, sign_in_origin: str = "") -> dict[str, str]:
+    """Headers of everything but scripts, by name."""
     return {"Content-Security-Policy": content_security_policy(index.read_text(), sign_in_origin), **FIXED}
+
+
+def script_headers() -> dict[str, str]:
+    """Headers of scripts. A policy on a script counts only where the script is a worker of its own.
+
+    OHIF's decoders (Emscripten) make functions from text. They do so in workers, which have no page to reach: there it
+    is allowed, in the page it is not.
+    """
+    return {"Content-Security-Policy": WORKER_POLICY, **FIXED}
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A whole chest CT as one study: `python -m local.cohort.whole --out DIR --slices 400` (the viewer's tests and benches).
+"""A whole chest CT as one study: `python -m local.cohort.whole --out DIR --slices 400` (for tests, benches).
 
 The one real CT of the cohort, resampled along the body axis, with the noise of a scanner on every slice so that no two
 compress alike. 400 slices of 512 x 512 are 210 MB of pixels, 2,000 are the study of 1 GB.
@@ -45,7 +45,9 @@ def write(out: Path, slices: int, number: int = 900, cache: Path = CACHE) -> lis
         pair = anatomy.hounsfield[int(below) : int(below) + 2].astype(np.float32)
         image = (pair[0] if len(pair) == 1 else pair[0] * (1 - share) + pair[1] * share) - np.float32(1024)
         position = (*anatomy.origin_mm[:2], anatomy.origin_mm[2] + index * apart)
-        made = pydicom.dcmread(BytesIO(write_slice(identity, index + 1, reconstruct(image, SCANNERS[0], rng), position)))
+        made = pydicom.dcmread(
+            BytesIO(write_slice(identity, index + 1, reconstruct(image, SCANNERS[0], rng), position))
+        )
         made.SliceThickness = made.SpacingBetweenSlices = round(apart, 5)
         made.save_as(path)
     return files

@@ -2,6 +2,7 @@
 import * as api from './api.js';
 import * as images from './images.js';
 import * as panel from './panel.js';
+import { searchByPost } from './search.js';
 
 const PHONE = window.matchMedia('(max-width: 760px)');
 let services;
@@ -48,6 +49,7 @@ export default {
   preRegistration({ servicesManager }) {
     services = servicesManager.services;
     api.use(services);
+    searchByPost();
     panel.define(services);
     const style = document.createElement('link');
     Object.assign(style, { rel: 'stylesheet', href: '/platform/platform.css' });
@@ -61,6 +63,11 @@ export default {
     document.body.classList.add('platform-reading');
     images.progressiveVolumes();
     phoneButton();
+    const { viewportGridService } = services;
+    const ready = viewportGridService.subscribe(viewportGridService.EVENTS.VIEWPORTS_READY, () => {
+      ready.unsubscribe();
+      if (!PHONE.matches) services.panelService.activatePanel('platform.panelModule.ground-truth', true);
+    });
   },
   onModeExit() {
     document.body.classList.remove('platform-reading');

@@ -2,11 +2,12 @@
 // filled in behind, nearest first, whenever the reader pauses.
 const FULL = 8; // Cornerstone's ImageQualityStatus.FULL_RESOLUTION
 const PAUSE_MS = 350;
-const AT_ONCE = 3;
+const SMALL_AT_ONCE = 6;
+const FULL_AT_ONCE = 3;
+const AGAIN_MS = 5000;
 let services;
 let lastMove = 0;
-let running = 0;
-const failed = new Set();
+const busy = new Set();
 
 const cs = () => window.cornerstone;
 
@@ -51,38 +52,42 @@ function changed() {
   window.dispatchEvent(new Event('platform-quality'));
 }
 
+// The nearest image that has nothing yet; once all have a small picture, the nearest that has not the full one.
 function nextToFill(viewport) {
   const ids = viewport.getImageIds();
   const here = viewport.getCurrentImageIdIndex();
+  let unfinished;
   for (let step = 0; step < ids.length; step += 1) {
-    for (const index of step ? [here + step, here - step] : [here]) {
-      const id = ids[index];
-      if (id && !failed.has(id) && quality(id) !== FULL) return id;
+    for (const id of step ? [ids[here + step], ids[here - step]] : [ids[here]]) {
+      if (!id || busy.has(id)) continue;
+      if (!cs().cache.getImageLoadObject(id)) return { id, type: 'singleFast' };
+      const known = quality(id);
+      if (!unfinished && known > 0 && known < FULL) unfinished = { id, type: 'singleFinal' };
     }
   }
-  return undefined;
+  return unfinished;
 }
 
 async function fill() {
   const viewport = activeViewport();
-  if (!viewport || !isStack(viewport) || performance.now() - lastMove < PAUSE_MS || running >= AT_ONCE) return;
-  const imageId = nextToFill(viewport);
-  if (!imageId) return;
-  running += 1;
-  failed.add(imageId); // not twice at once; taken out again when it has come
+  if (!viewport || !isStack(viewport) || performance.now() - lastMove < PAUSE_MS || busy.size >= SMALL_AT_ONCE) return;
+  const next = nextToFill(viewport);
+  if (!next || (next.type === 'singleFinal' && busy.size >= FULL_AT_ONCE)) return;
+  const { id, type } = next;
+  const { retrieveOptions } = cs().metaData.get('imageRetrieveConfiguration', id, 'stack');
+  busy.add(id);
   try {
-    cs().cache.setPartialImage(imageId, undefined, true);
-    await cs().imageLoader.loadAndCacheImage(imageId, {
-      requestType: 'prefetch', priority: 5, preScale: { enabled: true },
-      retrieveType: 'singleFinal', retrieveOptions: { streaming: false },
+    if (type === 'singleFinal') cs().cache.setPartialImage(id, undefined, true);
+    await cs().imageLoader.loadAndCacheImage(id, {
+      requestType: 'prefetch', priority: 5, preScale: { enabled: true }, retrieveType: type, retrieveOptions: retrieveOptions[type],
     });
-    failed.delete(imageId);
+    busy.delete(id);
   } catch (error) {
-    console.warn('a full frame did not come', error?.status ?? ''); // stays low, and says so on the screen
-  } finally {
-    running -= 1;
-    changed();
+    // it stays as it is and the mark stays on it; asked again after a while, sooner when the reader goes there
+    setTimeout(() => busy.delete(id), AGAIN_MS);
   }
+  changed();
+  fill();
 }
 
 export function watch(found) {
@@ -92,7 +97,7 @@ export function watch(found) {
   document.addEventListener('CORNERSTONE_STACK_NEW_IMAGE', moved, true);
   document.addEventListener('CORNERSTONE_VOLUME_NEW_IMAGE', moved, true);
   document.addEventListener('CORNERSTONE_IMAGE_RENDERED', changed, true);
-  setInterval(() => { for (let i = 0; i < AT_ONCE; i += 1) fill(); }, 150);
+  setInterval(() => { for (let i = 0; i < SMALL_AT_ONCE; i += 1) fill(); }, 200);
 }
 
 // Volume viewports have no option of their own in app-config.js, and OHIF's 'mpr' protocol brings a loading strategy

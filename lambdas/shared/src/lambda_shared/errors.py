@@ -94,6 +94,12 @@ def http_status(error: BaseException) -> int:
     return int(_answer(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def cancellation_codes(error: BaseException) -> frozenset[str]:
+    """Why DynamoDB cancelled a transaction: the codes of its parts, without "None"."""
+    reasons = _answer(error).get("CancellationReasons", [])
+    return frozenset(str(reason.get("Code", "None")) for reason in reasons) - {"None"}
+
+
 def _answer(error: BaseException) -> dict[str, Any]:
     """What the service answered; empty for an error that is not botocore's."""
     response: object = getattr(error, "response", None)

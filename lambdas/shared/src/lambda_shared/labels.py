@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from lambda_shared.errors import ConflictError, aws_errors
-from lambda_shared.tracking import condition_failed
+from lambda_shared.errors import TransientError, aws_code, aws_errors, cancellation_codes
+from lambda_shared.events.outbox import Waiting
 
 Finding = Literal["pneumonia", "normal"]
 Certainty = Literal["definite", "probable", "possible"]
-VERIFIED = "VERIFIED"
-MAX_RACES = 5
+Role = Literal["single", "first", "second", "adjudicator", "consensus"]
+State = Literal["READ", "VERIFIED"]
+LOST_RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+READ: State = "READ"
+VERIFIED: State = "VERIFIED"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """One version of a study's label. reader is the Cognito subject; created_at is ISO 8601 UTC."""
+    """One version of a study's label.
+
+    Attributes:
+        reader: Cognito subject of who read; of the last reader when `role` is consensus.
+        created_at: ISO 8601 UTC.
+        role: what the read is in its round: the only one, an independent one, the deciding third, or what two
+            agreeing reads amount to.
+        state: READ is an independent read that is no ground truth yet, VERIFIED is ground truth.
+    """
 
     study_key: str
     version: int
@@ -27,7 +38,8 @@ class Label:
     created_at: str
     image_count: int
     notes: str = ""
-    state: str = VERIFIED
+    role: Role = "single"
+    state: State = VERIFIED
 
     @classmethod
     def from_item(cls, item: dict[str, Any]) -> Label:
@@ -41,6 +53,7 @@ class Label:
             created_at=item["created_at"],
             image_count=int(item["image_count"]),
             notes=item.get("notes", ""),
+            role=item.get("role", "single"),
             state=item["state"],
         )
 
@@ -48,8 +61,8 @@ class Label:
 class LabelsTable(Protocol):
     """The port that services use."""
 
-    def append(self, label: Label) -> Label:
-        """Write the label as the next version after `label.version`, or after whatever came in between."""
+    def commit(self, labels: Sequence[Label], waiting: Waiting | None = None) -> bool:
+        """Append versions and, in the same transaction, what is to be announced; False when a version was taken."""
         ...
 
     def versions(self, study_key: str) -> list[Label]:
@@ -68,33 +81,36 @@ class LabelsTable(Protocol):
         """The verified label that was created last (index, eventually consistent)."""
         ...
 
+    def reads(self) -> Iterator[Label]:
+        """Independent reads of all studies, oldest first (index, eventually consistent)."""
+        ...
+
 
 class DynamoLabelsTable:
     """`LabelsTable` over a DynamoDB table resource."""
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, outbox_name: str = "") -> None:
         self._table = table
+        self._outbox_name = outbox_name
 
-    def append(self, label: Label) -> Label:
-        """Write the label as the next version after `label.version`, or after whatever came in between.
+    def commit(self, labels: Sequence[Label], waiting: Waiting | None = None) -> bool:
+        """Append versions and, in the same transaction, what is to be announced; False when a version was taken.
 
-        Raises:
-            ConflictError: other readers keep winning the race for the next version.
+        All or nothing (TransactWriteItems): a label without its announcement cannot exist, however the process ends.
         """
-        version = label.version
-        for _ in range(MAX_RACES):
-            item = {name: value for name, value in vars(label).items() if value != ""}
-            item["version"] = version
-            try:
-                with aws_errors("PutItem"):
-                    self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(study_key)")
-            except Exception as error:
-                if not condition_failed(error):
-                    raise
-                version += 1
-                continue
-            return Label.from_item(item)
-        raise ConflictError("LABEL_RACE", "too many labels were written at the same time")
+        actions = [_append(self._table.name, label) for label in labels]
+        if waiting is not None:
+            actions.append({"Put": {"TableName": self._outbox_name, "Item": dict(vars(waiting))}})
+        try:
+            with aws_errors("TransactWriteItems"):
+                self._table.meta.client.transact_write_items(TransactItems=actions)
+        except Exception as error:
+            if aws_code(error) != "TransactionCanceledException":
+                raise
+            if cancellation_codes(error) & LOST_RACES:
+                return False
+            raise TransientError("TRANSACTION_CANCELED", "the table could not take the label now") from None
+        return True
 
     def versions(self, study_key: str) -> list[Label]:
         """All versions of a study's label, oldest first, read consistently."""
@@ -116,13 +132,21 @@ class DynamoLabelsTable:
 
     def verified_since(self, created_after: str) -> Iterator[Label]:
         """Verified labels created after a time ("" = all), oldest first (index, eventually consistent)."""
-        request: dict[str, Any] = {
-            "IndexName": "by-state",
-            "KeyConditionExpression": "#state = :state AND created_at > :after",
-            "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": {":state": VERIFIED, ":after": created_after or "0"},
-        }
-        return self._pages(request)
+        return self._in_state(VERIFIED, created_after)
+
+    def reads(self) -> Iterator[Label]:
+        """Independent reads of all studies, oldest first (index, eventually consistent)."""
+        return self._in_state(READ, "")
+
+    def _in_state(self, state: State, created_after: str) -> Iterator[Label]:
+        return self._pages(
+            {
+                "IndexName": "by-state",
+                "KeyConditionExpression": "#state = :state AND created_at > :after",
+                "ExpressionAttributeNames": {"#state": "state"},
+                "ExpressionAttributeValues": {":state": state, ":after": created_after or "0"},
+            }
+        )
 
     def newest(self) -> Label | None:
         """The verified label that was created last (index, eventually consistent)."""
@@ -145,3 +169,8 @@ class DynamoLabelsTable:
             if not page.get("LastEvaluatedKey"):
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _append(table: str, label: Label) -> dict[str, Any]:
+    item = {name: value for name, value in vars(label).items() if value != ""}
+    return {"Put": {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(study_key)"}}

@@ -86,7 +86,7 @@ def relay(ports: Ports, older_than_seconds: int) -> int:
     """The sweep: announce what a crash or a silent bus left in the outbox; answers how many."""
     before = iso(ports.clock.now() - timedelta(seconds=older_than_seconds))
     delivered = 0
-    for waiting in list(ports.outbox.waiting(before)):
+    for waiting in list(ports.outbox.undelivered(before)):
         deliver(waiting, ports.publisher, ports.outbox)
         delivered += 1
     return delivered

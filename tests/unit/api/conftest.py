@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -14,8 +14,10 @@ import pytest
 from api import models
 from api.lambda_handler import gateway
 from api.ports import Ports, StudyImages
+from api.reading import Rules
 from lambda_shared.assignments import Assignment
 from lambda_shared.errors import NotFoundError
+from lambda_shared.events.outbox import Waiting
 from lambda_shared.labels import Label
 from lambda_shared.tracking import TrackedImage
 
@@ -50,6 +52,8 @@ class World:
     audited: list[tuple[str, str, list[str]]] = field(default_factory=list)
     denied: list[tuple[str, str, list[str]]] = field(default_factory=list)
     decisions: list[tuple[Any, ...]] = field(default_factory=list)
+    outbox: dict[str, Waiting] = field(default_factory=dict)
+    lost_races: int = 0
     failure: Exception | None = None
     delivery: Any = field(default_factory=Late)
     moment: datetime = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -104,9 +108,24 @@ class World:
     def versions(self, study_key: str) -> list[Label]:
         return self.label_versions.get(study_key, [])
 
-    def append(self, label: Label) -> Label:
-        self.label_versions.setdefault(label.study_key, []).append(label)
-        return label
+    def commit(self, labels: Sequence[Label], waiting: Waiting | None = None) -> bool:
+        known = self.label_versions.setdefault(labels[0].study_key, [])
+        if self.lost_races:
+            self.lost_races -= 1
+            return False
+        known.extend(labels)
+        if waiting:
+            self.outbox[waiting.event_id] = waiting
+        return True
+
+    def reads(self) -> Iterator[Label]:
+        yield from (label for known in self.label_versions.values() for label in known if label.state == "READ")
+
+    def undelivered(self, created_before: str) -> Iterator[Waiting]:
+        yield from (waiting for waiting in self.outbox.values() if waiting.created_at < created_before)
+
+    def take_out(self, event_id: str) -> None:
+        del self.outbox[event_id]
 
     def models(self) -> list[models.Model]:
         return [
@@ -169,14 +188,22 @@ def world() -> World:
 
 
 @pytest.fixture
-def call(world: World) -> Callable[..., tuple[int, Any, dict[str, str]]]:
-    """Ask the API: (method, path, body, groups, query) -> status, body, headers."""
-    ports = Ports(
+def rules() -> Rules:
+    """One reader, unless a test says otherwise."""
+    return Rules(readers=1)
+
+
+@pytest.fixture
+def ports(world: World, rules: Rules) -> Ports:
+    """The ports, all of them the world's."""
+    return Ports(
         uploads=world,
         delivery=world.delivery,
         studies=SimpleNamespace(page=world.page, page_of=world.page_of, images=world.of_study),
         assignments=world,
         labels=world,  # type: ignore[arg-type]
+        outbox=world,
+        rules=rules,
         models=world,
         pipeline=world,
         publisher=world,
@@ -186,6 +213,11 @@ def call(world: World) -> Callable[..., tuple[int, Any, dict[str, str]]]:
         names=SimpleNamespace(study_key=lambda uid: STUDY if uid == "1.2.3" else "f" * 32),
         client_ids=frozenset({"client-1", "viewer-1"}),
     )
+
+
+@pytest.fixture
+def call(ports: Ports) -> Callable[..., tuple[int, Any, dict[str, str]]]:
+    """Ask the API: (method, path, body, groups, query) -> status, body, headers."""
     through_gateway = gateway(ports)
 
     def ask(

@@ -222,6 +222,8 @@ def test_the_audit_record_names_person_action_and_study(caplog: pytest.LogCaptur
 def test_the_entry_point_answers_a_gateway_event(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.__dataclass_fields__:
         monkeypatch.setenv(name.upper(), "60")
+    monkeypatch.setenv("READERS_PER_STUDY", "2")
+    monkeypatch.setenv("ADJUDICATE_ON", "finding,uncertain")
     lambda_handler.adapter.cache_clear()
     context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
     event = {

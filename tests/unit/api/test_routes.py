@@ -124,26 +124,6 @@ def test_a_label_is_a_new_version_and_is_announced_without_its_notes(call: Any, 
     assert "Zyxwvut" not in str(world.events)
 
 
-def test_a_retry_after_a_lost_answer_keeps_the_version_and_the_event_id(call: Any, world: Any) -> None:
-    world.failure = TransientError("EVENT_NOT_TAKEN", "bus away")
-    code, problem, headers = call("POST", f"/studies/{STUDY}/labels", LABEL)
-    assert (code, problem["code"], headers["retry-after"]) == (503, "EVENT_NOT_TAKEN", "2")
-    assert len(world.label_versions[STUDY]) == 1, "the label is durable before its event"
-    world.failure = None
-    world.forward(5)
-    assert call("POST", f"/studies/{STUDY}/labels", LABEL)[1]["version"] == 1
-    call("POST", f"/studies/{STUDY}/labels", LABEL)
-    assert len(world.label_versions[STUDY]) == 1
-    assert len({event_id for _, event_id in world.events}) == 1
-
-
-def test_the_same_opinion_of_another_reader_or_later_is_a_new_version(call: Any, world: Any) -> None:
-    call("POST", f"/studies/{STUDY}/labels", LABEL)
-    assert call("POST", f"/studies/{STUDY}/labels", LABEL, subject="person-2")[1]["version"] == 2
-    world.forward(61)
-    assert call("POST", f"/studies/{STUDY}/labels", LABEL, subject="person-2")[1]["version"] == 3
-
-
 def test_an_administrator_who_is_no_radiologist_writes_no_label(call: Any, world: Any) -> None:
     assert call("POST", f"/studies/{STUDY}/labels", LABEL, groups="[admin]")[0] == 403
     assert world.label_versions == {}

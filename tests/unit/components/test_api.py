@@ -37,6 +37,7 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[..., d
                     tracking=table("image-tracking"),
                     assignments=table("assignments"),
                     labels=table("labels"),
+                    outbox=table("outbox"),
                     metrics=table("metrics"),
                     bus_name="platform",
                     bus_arn=context.naming.arn("events", "event-bus/platform"),
@@ -119,9 +120,11 @@ def test_the_gateway_document_is_deployed_with_the_pool_and_the_function(record:
 
 
 def test_only_this_stage_of_this_api_may_invoke_the_function(record: Any, program: Any) -> None:
-    permission = record(program).one("aws:lambda/permission:Permission").inputs
-    assert permission["principal"] == "apigateway.amazonaws.com"
-    assert permission["sourceArn"].endswith("/v1/*")
+    found = record(program).of("aws:lambda/permission:Permission")
+    allowed = {permission.inputs["principal"]: permission.inputs["sourceArn"] for permission in found}
+    assert allowed["apigateway.amazonaws.com"].endswith("/v1/*")
+    assert allowed["events.amazonaws.com"].endswith("outbox-sweep"), "and the schedule that empties the outbox"
+    assert len(found) == 2
 
 
 def test_calls_are_throttled_by_the_stacks_data_and_never_traced_with_their_content(record: Any, program: Any) -> None:

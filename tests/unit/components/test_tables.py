@@ -34,6 +34,7 @@ def program(context: Context) -> Callable[..., Callable[[], dict[str, Any]]]:
         ("image-tracking", ("object_id", None)),
         ("assignments", ("reader", "patient_key")),
         ("labels", ("study_key", "version")),
+        ("outbox", ("event_id", None)),
         ("metrics", ("model_version", "evaluation_timestamp")),
         ("training-runs", ("pipeline_name", "created_at")),
         ("idempotency", ("id", None)),

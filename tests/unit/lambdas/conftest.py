@@ -139,6 +139,11 @@ def labels_table(cloud: None) -> Any:
 
 
 @pytest.fixture
+def outbox_table(cloud: None) -> Any:
+    return make_table("outbox", {"event_id": "S"})
+
+
+@pytest.fixture
 def metrics_table(cloud: None) -> Any:
     return make_table("metrics", {"model_version": "S", "evaluation_timestamp": "S"})
 

@@ -104,17 +104,17 @@ def store(table: Any, *images: TrackedImage) -> None:
 def verify(labels: DynamoLabelsTable, study: int, clock: Any, finding: Any = "normal") -> Label:
     clock.forward(1)
     versions = labels.versions(key(study))
-    return labels.append(
-        Label(
-            study_key=key(study),
-            version=len(versions) + 1,
-            finding=finding,
-            certainty="definite",
-            reader="r",
-            created_at=clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            image_count=1,
-        )
+    label = Label(
+        study_key=key(study),
+        version=len(versions) + 1,
+        finding=finding,
+        certainty="definite",
+        reader="r",
+        created_at=clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        image_count=1,
     )
+    assert labels.commit([label])
+    return label
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from pydantic import ValidationError
 
 from lambda_shared import canary, clock, settings
-from lambda_shared.errors import ConfigurationError, ConflictError, TransientError, aws_errors
+from lambda_shared.errors import ConfigurationError, TransientError, aws_errors
 from lambda_shared.events import EventPublisher, ImageVerified, ModelDeployed, deterministic_event_id, schemas
+from lambda_shared.events.outbox import DynamoOutbox, Waiting
 from lambda_shared.idempotency import once
 from lambda_shared.labels import DynamoLabelsTable, Label
 from lambda_shared.metrics import MetricName, PlatformMetrics
@@ -165,20 +166,28 @@ def label(version: int = 1, **changes: Any) -> Label:
 
 def test_labels_are_appended_and_never_overwritten(labels_table: Any) -> None:
     labels = DynamoLabelsTable(labels_table)
-    assert labels.append(label(1)).version == 1
-    assert labels.append(label(1, finding="pneumonia")).version == 2, "a race gets the next version"
+    assert labels.commit([label(1)])
+    assert not labels.commit([label(1, finding="pneumonia")]), "whoever lost the race is told so"
+    assert labels.commit([label(2, finding="pneumonia")])
     assert [(entry.version, entry.finding) for entry in labels.versions("s")] == [(1, "normal"), (2, "pneumonia")]
     assert labels.get("s", 2) is not None
     assert labels.get("s", 3) is None
-    assert [entry.version for entry in labels.verified_since("2026-11-21T12:00:01.500000Z")] == []
+    assert [entry.version for entry in labels.verified_since("2026-11-21T12:00:01.500000Z")] == [2]
 
 
-def test_a_race_that_is_always_lost_ends_in_a_conflict(labels_table: Any) -> None:
-    labels = DynamoLabelsTable(labels_table)
-    for version in range(1, 7):
-        labels.append(label(version))
-    with pytest.raises(ConflictError):
-        labels.append(label(1))
+def test_a_label_and_its_announcement_are_written_together_or_not_at_all(labels_table: Any, outbox_table: Any) -> None:
+    labels, outbox = DynamoLabelsTable(labels_table, "outbox"), DynamoOutbox(outbox_table)
+    event = ImageVerified(study_key="a" * 32, label_version=1, finding="normal", image_count=3)
+    waiting = Waiting.of(event, "e-1", "2026-11-21T12:00:00.000000Z")
+    assert labels.commit([label(1, state="READ", role="second"), label(2, role="consensus")], waiting)
+    assert [one.event() for one in outbox.undelivered("2026-11-21T12:00:01")] == [event]
+    assert list(outbox.undelivered("2026-11-21T12:00:00")) == [], "what is younger is being announced right now"
+    other = Waiting.of(event, "e-2", "2026-11-21T12:00:00.000000Z")
+    assert not labels.commit([label(2), label(3)], other)
+    assert (labels.get("s", 3), len(list(outbox.undelivered("2027")))) == (None, 1), "nothing of a lost race stays"
+    assert [one.version for one in labels.reads()] == [1]
+    outbox.take_out("e-1")
+    assert list(outbox.undelivered("2027")) == []
 
 
 def test_an_event_is_worked_on_once_and_a_failure_may_come_again(idempotency_table: Any) -> None:

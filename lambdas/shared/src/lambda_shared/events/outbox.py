@@ -43,11 +43,11 @@ class Waiting:
 class Outbox(Protocol):
     """The port that services use."""
 
-    def waiting(self, created_before: str) -> Iterator[Waiting]:
+    def undelivered(self, created_before: str) -> Iterator[Waiting]:
         """What was written before a time and is still there."""
         ...
 
-    def done(self, event_id: str) -> None:
+    def take_out(self, event_id: str) -> None:
         """Take an event out: the bus has it."""
         ...
 
@@ -55,7 +55,7 @@ class Outbox(Protocol):
 def deliver(waiting: Waiting, publisher: Publisher, outbox: Outbox) -> None:
     """Publish one event and take it out. Raises TransientError; the event then stays in."""
     publisher.publish(waiting.event(), waiting.event_id)
-    outbox.done(waiting.event_id)
+    outbox.take_out(waiting.event_id)
 
 
 class DynamoOutbox:
@@ -64,7 +64,7 @@ class DynamoOutbox:
     def __init__(self, table: Any) -> None:
         self._table = table
 
-    def waiting(self, created_before: str) -> Iterator[Waiting]:
+    def undelivered(self, created_before: str) -> Iterator[Waiting]:
         """What was written before a time and is still there, read consistently."""
         request: dict[str, Any] = {
             "FilterExpression": "created_at < :before",
@@ -80,7 +80,7 @@ class DynamoOutbox:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def done(self, event_id: str) -> None:
+    def take_out(self, event_id: str) -> None:
         """Take an event out: the bus has it."""
         with aws_errors("DeleteItem"):
             self._table.delete_item(Key={"event_id": event_id})

@@ -1,0 +1,154 @@
+"""A radiologist's browser (Debian's chromium by Playwright) on the local stack with one chest CT of 400 slices.
+
+Needs a chromium on PATH; without one every test here is skipped and says so. `E2E_RUN_DIR` names the run folder of a
+stack that is up already, which saves bringing one up; `E2E_PICTURES` is where screenshots go.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SLICES = int(os.environ.get("E2E_SLICES", "400"))
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+SOFTWARE_RENDERING = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of these need the stack; without a browser they cannot run."""
+    for item in items:
+        if Path(item.fspath).is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.local)
+            item.add_marker(pytest.mark.engine)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no chromium on PATH (Debian: apt-get install chromium)"))
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """The stack with its viewer, its people, and the study they read."""
+
+    url: str
+    outputs: dict[str, Any]
+    environment: dict[str, str]
+    people: dict[str, Any]
+    tokens: dict[str, str]
+    study_key: str
+    patient_key: str
+    slices: int = SLICES
+
+
+@pytest.fixture(scope="session")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
+    from local.stack import LocalStack
+
+    given = os.environ.get("E2E_RUN_DIR")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    stack = LocalStack(Path(given) if given else tmp_path_factory.mktemp("e2e"), port=port)
+    try:
+        if not given:
+            stack.up()
+        yield _fill(stack)
+    finally:
+        if not given:
+            stack.remove()
+
+
+def _fill(stack: Any) -> Hospital:
+    """Upload the chest CT as an administrator and assign its patient to both readers; a study that is there stays."""
+    from local.cloud import Cloud
+    from local.cohort.whole import write
+    from local.demo.clients import Api, assign, sign_in, subject_of
+    from local.demo.people import demo_people
+    from local.demo.upload import upload_all
+    from local.demo.watch import watch_ingestion
+    from local.engine.paths import CACHE
+
+    environment, outputs = stack.aws.start(), stack.outputs()
+    cloud, people = Cloud(environment), demo_people(stack)
+    tokens = {role: sign_in(cloud, outputs["user_pool_client_id"], person) for role, person in people.items()}
+    admin = Api(outputs["api_url"], tokens["admin"], environment["AWS_CA_BUNDLE"])
+    studies = [s for s in admin.get("/studies", status="IMPORTED")["studies"] if s["image_count"] == SLICES]
+    if not studies:
+        files = write(CACHE / f"whole-{SLICES}", SLICES)
+        uploads = upload_all(admin, files, environment["AWS_CA_BUNDLE"], lambda done: None)
+        keys = {f"upload/{upload.upload_id}.dcm" for upload in uploads}
+        watch_ingestion(cloud, outputs["tracking_table"], keys, seconds=900)
+        studies = [s for s in admin.get("/studies", status="IMPORTED")["studies"] if s["image_count"] == SLICES]
+    for role in ("radiologist", "second-reader"):
+        assign(admin, subject_of(tokens[role]), [studies[0]["patient_key"]])
+    return Hospital(
+        url=stack.serve_viewer(),
+        outputs=outputs,
+        environment=environment,
+        people=people,
+        tokens=tokens,
+        study_key=studies[0]["study_key"],
+        patient_key=studies[0]["patient_key"],
+    )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (make setup)")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE_RENDERING)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def size(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def page(chromium: Any, size: str) -> Iterator[Any]:
+    """A fresh browser profile of the size, with what the page complained about."""
+    # the certificate is of the stack's own authority, which this browser does not know
+    context = chromium.new_context(ignore_https_errors=True, **(PHONE if size == "phone" else DESKTOP))
+    found = context.new_page()
+    found.set_default_timeout(120_000)
+    found.add_init_script("localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour', 'studyListTour']))")
+    found.violations = []
+    found.on("console", lambda m: found.violations.append(m.text) if "Content Security Policy" in m.text else None)
+    yield found
+    context.close()
+
+
+@pytest.fixture
+def picture(size: str) -> Callable[[Any, str], None]:
+    """Keep a screenshot when a folder is given."""
+    folder = os.environ.get("E2E_PICTURES")
+
+    def keep(page: Any, name: str) -> None:
+        if folder:
+            page.screenshot(path=f"{folder}/viewer-{name}-{size}.jpg", type="jpeg", quality=60)
+
+    return keep
+
+
+@pytest.fixture
+def sign_in(hospital: Hospital) -> Callable[[Any, str], None]:
+    """Go to the viewer and sign in on Cognito's page."""
+
+    def do(page: Any, role: str) -> None:
+        person = hospital.people[role]
+        page.goto(hospital.url)
+        page.fill("input[name=username]", person.username)
+        page.fill("input[name=password]", person.password)
+        page.click("button[type=submit]")
+        page.wait_for_url(f"{hospital.url}/**")
+
+    return do

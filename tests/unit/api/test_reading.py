@@ -1,0 +1,200 @@
+"""Blind double read, the deciding third, and announcements that no crash loses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.agreement import agreements, cohen_kappa
+from api.identity import Person
+from api.labels import relay
+from api.reading import Rules, next_versions, situation, visible
+from lambda_shared.errors import ConflictError, TransientError
+from lambda_shared.labels import Label
+
+STUDY = "a" * 32
+PATH = f"/studies/{STUDY}/labels"
+ILL = {"finding": "pneumonia", "certainty": "definite", "notes": "seen by Zyxwvut"}
+WELL = {"finding": "normal", "certainty": "probable"}
+READERS = ("person-1", "person-2", "person-7")
+
+
+class TestDoubleRead:
+    @pytest.fixture
+    def rules(self) -> Rules:
+        return Rules(readers=2, adjudicate_on=frozenset({"finding", "uncertain"}))
+
+    def test_two_reads_that_agree_are_ground_truth_and_announced_once(self, call: Any, world: Any) -> None:
+        assert call("POST", PATH, ILL)[1]["state"] == "READ"
+        assert world.events == [], "one read is no ground truth"
+        _, truth, _ = call("POST", PATH, {**ILL, "certainty": "probable"}, subject="person-2")
+        assert (truth["state"], truth["role"], truth["certainty"]) == ("VERIFIED", "consensus", "probable")
+        assert [(event.label_version, event.finding) for event, _ in world.events] == [(3, "pneumonia")]
+
+    def test_findings_that_differ_wait_for_a_third_reader_who_decides(self, call: Any, world: Any) -> None:
+        call("POST", PATH, ILL)
+        assert call("POST", PATH, WELL, subject="person-2")[1]["state"] == "READ"
+        assert call("GET", PATH)[1]["reading"]["state"] == "adjudication"
+        third = call("GET", PATH, subject="person-7")[1]
+        assert (third["reading"]["state"], len(third["labels"])) == ("your-adjudication", 2), "the third sees both"
+        _, truth, _ = call("POST", PATH, WELL, subject="person-7")
+        assert (truth["role"], truth["finding"]) == ("adjudicator", "normal")
+        assert [event.finding for event, _ in world.events] == ["normal"]
+
+    def test_a_read_that_is_only_possible_asks_for_a_third_even_when_both_agree(self, call: Any) -> None:
+        call("POST", PATH, ILL)
+        assert call("POST", PATH, {**ILL, "certainty": "possible"}, subject="person-2")[1]["state"] == "READ"
+
+    def test_a_read_is_blind_and_locked(self, call: Any, world: Any) -> None:
+        call("POST", PATH, ILL)
+        second = call("GET", PATH, subject="person-2")[1]
+        assert (second["labels"], second["reading"]["state"]) == ([], "first-read")
+        assert "pneumonia" not in str(second), "what the first reader saw would lead the second"
+        assert [label["role"] for label in call("GET", PATH)[1]["labels"]] == ["first"]
+        world.forward(120)
+        code, problem, _ = call("POST", PATH, WELL)
+        assert (code, problem["code"]) == (409, "READ_IS_LOCKED")
+        assert call("GET", PATH)[1]["reading"]["may_read"] is False
+
+    def test_the_model_is_heard_after_ones_own_read_only(self, call: Any) -> None:
+        call("POST", PATH, ILL)
+        assert call("GET", PATH)[1]["reading"]["model_visible"] is True
+        assert call("GET", PATH, subject="person-2")[1]["reading"]["model_visible"] is False
+
+    def test_a_finished_round_is_seen_by_all_and_a_new_read_starts_the_next(self, call: Any) -> None:
+        call("POST", PATH, ILL)
+        call("POST", PATH, ILL, subject="person-2")
+        found = call("GET", PATH, subject="person-7")[1]
+        assert ([label["role"] for label in found["labels"]], found["reading"]["state"]) == (
+            ["first", "second", "consensus"],
+            "verified",
+        )
+        assert call("POST", PATH, WELL, subject="person-7")[1]["role"] == "first"
+
+    def test_an_administrator_reads_the_agreement_of_readers(self, call: Any) -> None:
+        call("POST", PATH, ILL)
+        call("POST", PATH, WELL, subject="person-2")
+        assert call("GET", "/agreement")[0] == 403
+        pairs = call("GET", "/agreement", groups="[admin]")[1]["agreements"]
+        assert [(pair["readers"], pair["studies"], pair["observed"]) for pair in pairs] == [
+            (["person-1", "person-2"], 1, 0.0),
+            (["person-1", "*"], 1, 0.0),
+            (["person-2", "*"], 1, 0.0),
+        ]
+
+
+def test_a_silent_bus_loses_nothing_the_sweep_announces_under_the_same_id(call: Any, world: Any, ports: Any) -> None:
+    world.failure = TransientError("EVENT_NOT_TAKEN", "bus away")
+    assert call("POST", PATH, ILL)[0] == 201, "the read is locked, whatever the bus does"
+    assert (world.events, len(world.outbox)) == ([], 1)
+    with pytest.raises(TransientError):
+        world.forward(60)
+        relay(ports, 30)
+    world.failure = None
+    assert relay(ports, 30) == 1
+    assert (len(world.events), world.outbox, relay(ports, 30)) == (1, {}, 0)
+    assert "Zyxwvut" not in str(world.events)
+
+
+def test_a_crash_between_table_and_bus_is_made_good_and_one_after_it_repeats_the_same_id(
+    call: Any, world: Any, ports: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies at the two places where it could: before the bus has the event, and before the outbox knows."""
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("publish", "take_out"):
+        with monkeypatch.context() as dying:
+            dying.setattr(type(world), place, die)
+            with pytest.raises(ValueError, match="Expecting value"):  # nobody answers in JSON any more
+                call("POST", PATH, ILL, subject="person-1" if place == "publish" else "person-2")
+        world.forward(60)
+        assert relay(ports, 30) == 1
+    ids = [event_id for _, event_id in world.events]
+    assert [data.label_version for data, _ in world.events] == [1, 2, 2], "at least once"
+    assert len(set(ids)) == 2, "and consumers take an id once"
+
+
+def test_a_client_that_missed_the_answer_gets_the_same_version_again(call: Any, world: Any) -> None:
+    first = call("POST", PATH, ILL)[1]
+    world.forward(5)
+    assert call("POST", PATH, ILL)[1] == first
+    assert len(world.label_versions[STUDY]) == 1
+    world.forward(61)
+    assert call("POST", PATH, ILL)[1]["version"] == 2
+
+
+def test_lost_races_are_run_again_and_a_storm_is_a_conflict(call: Any, world: Any) -> None:
+    world.lost_races = 4
+    assert call("POST", PATH, ILL)[0] == 201
+    world.lost_races = 9
+    assert call("POST", PATH, WELL)[1]["code"] == "LABEL_RACE"
+
+
+FINDINGS = st.sampled_from(["pneumonia", "normal"])
+
+
+@given(pairs=st.lists(st.tuples(FINDINGS, FINDINGS), min_size=1))
+def test_kappa_keeps_within_its_bounds_and_does_not_know_left_from_right(pairs: list[tuple[str, str]]) -> None:
+    observed, kappa = cohen_kappa(pairs)
+    assert cohen_kappa([(other, one) for one, other in pairs])[0] == observed
+    if kappa is None:
+        assert observed == 1.0
+    else:
+        assert -1 <= kappa <= observed <= 1
+        assert (kappa == 1) == (observed == 1)
+
+
+def test_kappa_of_the_textbook() -> None:
+    pairs = [("pneumonia",) * 2] * 20 + [("pneumonia", "normal")] * 5 + [("normal", "pneumonia")] * 10
+    observed, kappa = cohen_kappa([*pairs, *[("normal",) * 2] * 15])  # type: ignore[list-item]
+    assert (observed, kappa) == (0.7, pytest.approx(0.4))
+    with pytest.raises(ValueError, match="no agreement"):
+        cohen_kappa([])
+
+
+def _label(reader: str, finding: Any, certainty: Any) -> Label:
+    return Label(
+        study_key=STUDY,
+        version=0,
+        finding=finding,
+        certainty=certainty,
+        reader=reader,
+        created_at="2026",
+        image_count=1,
+    )
+
+
+READ = st.tuples(st.sampled_from(READERS), FINDINGS, st.sampled_from(["definite", "probable", "possible"]))
+
+
+@given(reads=st.lists(READ, max_size=12), uncertain=st.booleans())
+def test_whatever_the_order_nobody_decides_alone_and_nobody_sees_a_blind_read(
+    reads: list[tuple[str, str, str]], uncertain: bool
+) -> None:
+    rules = Rules(readers=2, adjudicate_on=frozenset({"finding", "uncertain"} if uncertain else {"finding"}))  # type: ignore[arg-type]
+    versions: list[Label] = []
+    since_truth: set[str] = set()
+    for reader, finding, certainty in reads:
+        person = Person(subject=reader, groups=frozenset({"radiologist"}))
+        if not situation(versions, person, rules).may_read:
+            with pytest.raises(ConflictError):
+                next_versions(versions, _label(reader, finding, certainty), rules)
+            continue
+        if len(since_truth) == 1:
+            assert not [
+                one
+                for one in visible(versions, person)
+                if one.reader in since_truth and one.state == "READ" and one in versions[-1:]
+            ]
+        versions += next_versions(versions, _label(reader, finding, certainty), rules)
+        since_truth.add(reader)
+        if versions[-1].state == "VERIFIED":
+            assert len(since_truth) >= 2, "one pair of eyes is no ground truth"
+            since_truth = set()
+    assert [one.version for one in versions] == list(range(1, len(versions) + 1))
+    assert all(pair.studies for pair in agreements(one for one in versions if one.state == "READ"))

@@ -82,7 +82,6 @@ def foundation_exports(base: assembly.Foundation) -> dict[str, pulumi.Output[Any
         "training_runs_table": base.tables.training_runs_name,
         "idempotency_table": base.tables.idempotency_name,
         "image_repositories": base.repositories.repository_urls,
-        "pseudonym_secret_arn": base.keys.pseudonym_secret_arn,
         "datastore_id": base.images.datastore_id,
         "dicomweb_endpoint": base.images.dicomweb_endpoint,
         "streaming_endpoint": base.images.streaming_endpoint,

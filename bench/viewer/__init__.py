@@ -1,0 +1,1 @@
+"""How soon a reader sees what: our viewer against OHIF on Orthanc, network throttled."""

@@ -1,0 +1,81 @@
+"""The viewer's pieces without a browser: the pin, the headers, the configuration, what is served."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from viewer import configuration, headers, release
+
+ORIGIN = "https://viewer.example.org"
+SIGN_IN = configuration.SignIn(issuer="https://issuer/pool", client_id="viewer-1", authorize_origin="https://sign-in")
+
+
+def test_an_archive_with_another_hash_is_refused_and_thrown_away(tmp_path: Path) -> None:
+    archive = tmp_path / "ohif.tgz"
+    archive.write_bytes(b"not it")
+    with pytest.raises(release.ReleaseError, match="pinned"):
+        release.verify(archive, release.pinned()["integrity"])
+    assert not archive.exists()
+    archive.write_bytes(b"it")
+    digest = base64.b64encode(hashlib.sha512(b"it").digest()).decode()
+    release.verify(archive, f"sha512-{digest}")
+
+
+def test_what_is_served_is_compressed_once_and_foreign_pages_are_left_out(tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    (dist / "ort").mkdir(parents=True)
+    for name in ("index.html", "app.bundle.0f6159c501addfe9.js", "ort/model.wasm", "silent-refresh.html", "x.png"):
+        (dist / name).write_bytes(b"text " * 100)
+    found = release.assets(dist, tmp_path / "gz")
+    assert {"index.html", "app.bundle.0f6159c501addfe9.js", "x.png", "platform/extension.js"} <= found.keys()
+    assert not {"ort/model.wasm", "silent-refresh.html"} & found.keys()
+    bundle = found["app.bundle.0f6159c501addfe9.js"]
+    assert (bundle.immutable, bundle.encoding, bundle.media_type) == (True, "gzip", "text/javascript")
+    assert bundle.file.stat().st_size < 500
+    assert (found["index.html"].immutable, found["x.png"].encoding) == (False, "")
+
+
+def test_the_page_may_run_its_own_scripts_and_talk_to_its_own_origin_only() -> None:
+    policy = headers.content_security_policy("<script>a()</script><script src=x></script>")
+    directives = dict(part.split(" ", 1) for part in policy.split("; "))
+    digest = base64.b64encode(hashlib.sha256(b"a()").digest()).decode()
+    assert directives["script-src"] == f"'self' 'wasm-unsafe-eval' 'sha256-{digest}'"
+    assert (directives["connect-src"], directives["default-src"]) == ("'self'", "'none'")
+    assert "'unsafe-eval'" not in policy.replace("'wasm-unsafe-eval'", "")
+    assert "'unsafe-eval'" in headers.script_headers()["Content-Security-Policy"], "in workers only"
+
+
+def test_pages_are_isolated_and_pinned_to_tls() -> None:
+    assert headers.FIXED["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers.FIXED["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert int(re.findall(r"max-age=(\d+)", headers.HSTS)[0]) >= 31_536_000
+
+
+def test_the_configuration_has_one_source_on_its_own_origin_and_no_way_to_name_another() -> None:
+    made = configuration.config(ORIGIN, SIGN_IN)
+    [source] = made["dataSources"]
+    assert source["namespace"].endswith("dataSourcesModule.dicomweb")
+    assert {source["configuration"][root] for root in ("qidoRoot", "wadoRoot", "wadoUriRoot")} == {"/dicom-web"}
+    text = configuration.text(ORIGIN, SIGN_IN)
+    for opening in ("dicomjson", "dicomwebproxy", "dicomlocal", "dangerouslyUseDynamicConfig", "customizationUrl"):
+        assert opening not in text
+
+
+def test_small_pictures_come_first_and_count_as_such() -> None:
+    retrieval = configuration.config(ORIGIN, SIGN_IN)["dataSources"][0]["configuration"]["stackRetrieveOptions"]["$set"]
+    assert [stage["retrieveType"] for stage in retrieval["stages"]] == ["singleFast", "singleFinal"]
+    fast = retrieval["retrieveOptions"]["singleFast"]
+    assert (fast["urlArguments"], fast["imageQualityStatus"]) == ("resolution=3", configuration.SUBRESOLUTION)
+
+
+def test_sign_in_is_the_code_flow_and_tokens_come_through_the_own_origin() -> None:
+    [oidc] = configuration.config(ORIGIN, SIGN_IN)["oidc"]
+    assert oidc["response_type"] == "code"
+    assert oidc["metadata"]["token_endpoint"] == f"{ORIGIN}/oauth2/token", "connect-src allows no other"
+    assert oidc["metadata"]["authorization_endpoint"].startswith("https://sign-in/")
+    assert "client_secret" not in oidc

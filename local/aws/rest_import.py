@@ -9,6 +9,8 @@ from typing import Any
 from local.aws import openapi
 from local.aws.openapi import Document, DocumentError
 
+_LARGEST_PAGE = "500"
+"""Above the 300 resources that an API may have; the default of a page is 25."""
 Answer = tuple[int, dict[str, str], bytes]
 Handler = Callable[[str, str, dict[str, str], bytes, Any], Awaitable[Answer]]
 
@@ -84,20 +86,22 @@ class Replay:
             for verb, operation in openapi.operations(item):
                 await self._method(f"/resources/{resource}/methods/{verb}", item, operation, authorization, validators)
 
-    async def _call(self, method: str, path: str, body: Document | None = None) -> Document:
+    async def _call(
+        self, method: str, path: str, body: Document | None = None, query: dict[str, list[str]] | None = None
+    ) -> Document:
         sent = b"" if body is None else json.dumps(body).encode()
-        answer = await self._plain(method, path, self._headers, sent, {})
+        answer = await self._plain(method, path, self._headers, sent, query or {})
         if answer[0] >= 400:
             raise ReplayError(f"{method} {path}", answer)
         return json.loads(answer[2]) if answer[2] else {}
 
     async def _items(self, path: str) -> list[Document]:
-        found = await self._call("GET", self._api + path)
+        found = await self._call("GET", self._api + path, query={"limit": [_LARGEST_PAGE]})
         return found.get("item") or found.get("items") or []
 
     async def _clear(self, resources: list[Document], root: Document) -> None:
-        for resource in resources:
-            if resource.get("parentId") == root["id"]:
+        for resource in resources:  # the leaves too: ministack keeps what lies below a deleted resource
+            if resource["id"] != root["id"]:
                 await self._call("DELETE", f"{self._api}/resources/{resource['id']}")
         for verb in root.get("resourceMethods") or {}:
             await self._call("DELETE", f"{self._api}/resources/{root['id']}/methods/{verb}")

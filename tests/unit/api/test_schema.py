@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from moto import mock_aws
 
 from api import openapi
 from api.app import create_app
+from api.transfers import S3Delivery
 
 CLAIMS = {
     "sub": "person-1",
@@ -21,9 +25,19 @@ CLAIMS = {
 SCHEMA = schemathesis.openapi.from_dict(json.loads(openapi.FILE.read_text()))
 
 
+@pytest.fixture(scope="module")
+def delivery() -> Iterator[S3Delivery]:
+    """The real adapter over an S3 that holds nothing."""
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+        s3.create_bucket(Bucket="landing")
+        yield S3Delivery(s3, "landing", 900)
+
+
 @pytest.fixture
-def signed_in(ports: Any) -> Any:
+def signed_in(world: Any, ports: Any, delivery: S3Delivery) -> Any:
     """The application as the gateway hands it a verified person."""
+    world.delivery.target = delivery
     application = create_app(ports)
 
     async def with_claims(scope: Any, receive: Any, send: Any) -> None:

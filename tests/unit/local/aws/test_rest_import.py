@@ -64,7 +64,7 @@ class Gateway:
         self.number = 0
         self.refuse = ""
 
-    async def handle(self, method: str, path: str, _headers: Any, body: bytes, _query: Any) -> Any:
+    async def handle(self, method: str, path: str, _headers: Any, body: bytes, query: Any) -> Any:
         sent = json.loads(body) if body else None
         if method != "GET":
             self.calls.append((method, path, sent))
@@ -73,7 +73,8 @@ class Gateway:
         self.number += 1
         answer: Any = {"id": f"id-{self.number}"}
         if method == "GET":
-            answer = {"item": self.resources if path.endswith("/resources") else []}
+            page = int(query.get("limit", ["25"])[0])
+            answer = {"item": self.resources[:page] if path.endswith("/resources") else []}
         return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
 
     def bodies(self, method: str, ending: str) -> list[Any]:
@@ -111,13 +112,14 @@ def test_an_import_makes_resources_methods_and_integrations() -> None:
     assert gateway.bodies("PUT", "/gatewayresponses/UNAUTHORIZED")[0]["statusCode"] == "401"
 
 
-def test_overwriting_removes_what_the_root_had() -> None:
+def test_overwriting_removes_everything_that_the_api_had() -> None:
     gateway = Gateway()
     gateway.resources.append({"id": "old", "path": "/old", "parentId": "root"})
+    gateway.resources += [{"id": f"r{n}", "path": f"/old/{n}", "parentId": "old"} for n in range(40)]
     status, _, _ = put(gateway, "PUT", "/restapis/api1", document(), mode=["overwrite"])
     assert status == 200
     deleted = [path for method, path, _ in gateway.calls if method == "DELETE"]
-    assert "/restapis/api1/resources/old" in deleted
+    assert {"/restapis/api1/resources/old", *(f"/restapis/api1/resources/r{n}" for n in range(40))} <= set(deleted)
     assert "/restapis/api1/resources/root/methods/GET" in deleted
 
 

@@ -44,6 +44,7 @@ class Hospital:
     tokens: dict[str, str]
     study_key: str
     patient_key: str
+    family_name: str
     slices: int = SLICES
 
 
@@ -67,6 +68,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
 
 def _fill(stack: Any) -> Hospital:
     """Upload the chest CT as an administrator and assign its patient to both readers; a study that is there stays."""
+    from pydicom import dcmread
+
     from local.cloud import Cloud
     from local.cohort.whole import write
     from local.demo.clients import Api, assign, sign_in, subject_of
@@ -80,8 +83,8 @@ def _fill(stack: Any) -> Hospital:
     tokens = {role: sign_in(cloud, outputs["user_pool_client_id"], person) for role, person in people.items()}
     admin = Api(outputs["api_url"], tokens["admin"], environment["AWS_CA_BUNDLE"])
     studies = [s for s in admin.get("/studies", status="IMPORTED")["studies"] if s["image_count"] == SLICES]
+    files = write(CACHE / f"whole-{SLICES}", SLICES)
     if not studies:
-        files = write(CACHE / f"whole-{SLICES}", SLICES)
         uploads = upload_all(admin, files, environment["AWS_CA_BUNDLE"], lambda done: None)
         keys = {f"upload/{upload.upload_id}.dcm" for upload in uploads}
         watch_ingestion(cloud, outputs["tracking_table"], keys, seconds=900)
@@ -96,6 +99,7 @@ def _fill(stack: Any) -> Hospital:
         tokens=tokens,
         study_key=studies[0]["study_key"],
         patient_key=studies[0]["patient_key"],
+        family_name=str(dcmread(files[0], specific_tags=["PatientName"]).PatientName.family_name),
     )
 
 

@@ -6,6 +6,7 @@ import { searchByPost } from './search.js';
 
 const PHONE = window.matchMedia('(max-width: 760px)');
 let services;
+let commands;
 
 // A React 18 element as data: React only has to make <platform-ground-truth>.
 const element = type => ({ $$typeof: Symbol.for('react.element'), type, key: null, ref: null, props: {}, _owner: null, _store: {} });
@@ -46,8 +47,9 @@ function phoneButton() {
 
 export default {
   id: 'platform',
-  preRegistration({ servicesManager }) {
+  preRegistration({ servicesManager, commandsManager }) {
     services = servicesManager.services;
+    commands = commandsManager;
     api.use(services);
     searchByPost();
     panel.define(services);
@@ -66,7 +68,9 @@ export default {
     const { viewportGridService } = services;
     const ready = viewportGridService.subscribe(viewportGridService.EVENTS.VIEWPORTS_READY, () => {
       ready.unsubscribe();
-      if (!PHONE.matches) services.panelService.activatePanel('platform.panelModule.ground-truth', true);
+      // a finger scrolls through the slices, as a wheel does at a desk; the toolbar has the other tools
+      if (PHONE.matches) commands.runCommand('setToolActiveToolbar', { toolName: 'StackScroll', toolGroupIds: ['default'] });
+      else services.panelService.activatePanel('platform.panelModule.ground-truth', true);
     });
   },
   onModeExit() {

@@ -16,8 +16,8 @@ const FORM = `
   <p class="state" role="status" aria-live="polite">Loading…</p>
   <form>
     <fieldset><legend>Finding</legend>
-      <label><input type="radio" name="finding" value="pneumonia" required> <u>P</u>neumonia</label>
-      <label><input type="radio" name="finding" value="normal"> <u>N</u>ormal</label>
+      <label><input type="radio" name="finding" value="pneumonia" required> <span><u>P</u>neumonia</span></label>
+      <label><input type="radio" name="finding" value="normal"> <span><u>N</u>ormal</span></label>
     </fieldset>
     <fieldset><legend>Certainty</legend>
       <label><input type="radio" name="certainty" value="definite" required> Definite</label>

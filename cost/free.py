@@ -19,6 +19,7 @@ _TYPES = {
         "chatbot/slackChannelConfiguration:SlackChannelConfiguration "
         "cloudfront/originAccessControl:OriginAccessControl cloudfront/responseHeadersPolicy:ResponseHeadersPolicy "
         "cloudfront/vpcOrigin:VpcOrigin cognito/userGroup:UserGroup cognito/userPoolClient:UserPoolClient "
+        "cognito/userPoolDomain:UserPoolDomain "
         "ebs/defaultKmsKey:DefaultKmsKey "
         "ebs/encryptionByDefault:EncryptionByDefault ecr/lifecyclePolicy:LifecyclePolicy kms/alias:Alias "
         "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig lambda/layerVersion:LayerVersion "

@@ -173,8 +173,12 @@ layers: ## build the Lambda layers for both runtimes
 
 .PHONY: test
 test: setup setup-preview ## all tests: unit, contract, policy, integration over the whole chain
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --ignore=tests/local/chain tests
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --ignore=tests/local/chain --ignore=tests/e2e tests
 	@$(PYTHON) -m pytest -q tests/local/chain
+
+.PHONY: test-e2e
+test-e2e: setup ## a radiologist's browser on a local stack of its own, at desktop and phone size (Debian: apt-get install chromium npm)
+	@$(PYTHON) -m pytest -q -rs tests/e2e
 
 .PHONY: test-unit
 test-unit: setup-unit ## unit, contract and policy tests only: seconds

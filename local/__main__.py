@@ -34,12 +34,15 @@ def _progress(ticker: Ticker) -> Follow:
 
 
 def introduce(stack: LocalStack) -> None:
-    """Serve the viewer and say where it is and who may sign in."""
+    """Serve the viewer and say where it is and who may sign in; a stack without it is still a whole one."""
     from local.demo.people import demo_people
 
-    url = stack.serve_viewer()
     people = demo_people(stack)
-    console.print(f"Viewer:   {url}   (its certificate is of this stack's own authority)", markup=False)
+    try:
+        served = f"{stack.serve_viewer()}   (its certificate is of this stack's own authority)"
+    except (ReleaseError, ViewerProcessError) as error:
+        served = f"not served, everything else is up: {error}"
+    console.print(f"Viewer:   {served}", markup=False)
     for role, person in people.items():
         console.print(f"          {role:<14} {person.username}  {person.password}", markup=False)
 
@@ -184,7 +187,7 @@ def main() -> int:
     except typer.TyperException as wrong:  # an option or a word that does not exist
         console.print(f"{wrong.format_message()} (python -m local --help)", markup=False)
         return wrong.exit_code
-    except (GaveUpError, AwsProcessError, EngineError, PulumiError, ReleaseError, ViewerProcessError) as error:
+    except (GaveUpError, AwsProcessError, EngineError, PulumiError) as error:
         console.print("\n[bold red]stopped:[/] ", end="")
         console.print(str(error), markup=False)
         return 1

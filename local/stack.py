@@ -15,6 +15,7 @@ from local.engine.paths import CACHE, ROOT, RUN
 from local.engine.project import write_project
 from local.pulumi_run import PulumiRun, run_pulumi
 from local.viewer_process import Viewer
+from viewer import release
 
 STACK = "local"
 POLICY_PACK = ROOT / "policy"
@@ -66,7 +67,11 @@ class LocalStack:
         return json.loads(run.text)
 
     def serve_viewer(self) -> str:
-        """Start frame_proxy and the TLS origin in front of the stack; the viewer's address."""
+        """Start frame_proxy and the TLS origin in front of the stack; the viewer's address.
+
+        Raises ReleaseError where OHIF cannot be fetched, ViewerProcessError where a process does not start.
+        """
+        release.fetch(CACHE)
         return self.viewer.start(self.outputs(), self.aws.start(), self.aws.folder)
 
     def exists(self) -> bool:

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/ServingCompre
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
@@ -25,6 +26,7 @@ HERE: Final = Path(__file__).parent
 LEFT_OUT: Final = ("ort/", "dicom-microscopy-viewer/", "silent-refresh.html", "google.js", "app-config.js", "_")
 TEXTS: Final = frozenset({".css", ".html", ".js", ".json", ".mjs", ".svg", ".wasm", ".xml"})
 TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
+_FETCH_SECONDS = 300
 
 
 class ReleaseError(RuntimeError):
@@ -75,9 +77,10 @@ def _pack(pin: dict[str, str], folder: Path) -> Path:
     if npm is None:
         raise ReleaseError("npm is needed once to fetch the viewer: install Node.js")
     command = [npm, "pack", f"{pin['package']}@{pin['version']}", "--silent", "--pack-destination", str(folder)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=_FETCH_SECONDS)
     found = list(folder.glob("*.tgz"))
-    if done.returncode or len(found) != 1:
+    if len(found) != 1:
         raise ReleaseError(f"npm could not fetch {pin['package']}: does this machine reach a package registry?")
     return found[0]
 

@@ -79,3 +79,23 @@ def test_sign_in_is_the_code_flow_and_tokens_come_through_the_own_origin() -> No
     assert oidc["metadata"]["token_endpoint"] == f"{ORIGIN}/oauth2/token", "connect-src allows no other"
     assert oidc["metadata"]["authorization_endpoint"].startswith("https://sign-in/")
     assert "client_secret" not in oidc
+
+
+def test_without_npm_the_release_cannot_be_had_and_the_message_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(release.ReleaseError, match=r"install Node\.js"):
+        release.fetch(tmp_path / "cache")
+
+
+def test_a_registry_that_does_not_answer_is_named_and_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(release.ReleaseError, match="registry"):
+        release.fetch(tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob(".whole"))

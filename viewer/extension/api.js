@@ -19,4 +19,3 @@ async function call(method, path, body) {
 export const findStudy = uid => call('POST', '/studies/lookup', { study_instance_uid: uid });
 export const labels = key => call('GET', `/studies/${key}/labels`);
 export const verify = (key, label) => call('POST', `/studies/${key}/labels`, label);
-export const prediction = key => call('GET', `/studies/${key}/prediction`);

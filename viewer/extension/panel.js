@@ -1,5 +1,5 @@
-// The panel VERIFY AS GROUND TRUTH: finding, certainty, notes, who has read, and what the model said (after one's own
-// read). A custom element, so that OHIF's React needs to know nothing of it. Text goes in by textContent only.
+// The panel VERIFY AS GROUND TRUTH: finding, certainty, notes and who has read; what a model said is never shown, so no
+// read leans on it. A custom element, so that OHIF's React needs to know nothing of it. Text goes in by textContent only.
 import * as api from './api.js';
 import { activeViewport, isFull, studyUid } from './images.js';
 
@@ -28,7 +28,6 @@ const FORM = `
     <button type="submit" aria-describedby="platform-why">VERIFY AS GROUND TRUTH</button>
     <p id="platform-why" class="why"></p>
   </form>
-  <p class="model" hidden></p>
   <h3>History</h3>
   <ol class="history"></ol>
   <p class="keys">Keys: Alt+P, Alt+N finding · Alt+1, 2, 3 certainty · Alt+G here · Alt+V verify</p>`;
@@ -82,7 +81,6 @@ class GroundTruthPanel extends HTMLElement {
       this.reading = known.reading;
       this.history(known.labels);
       this.querySelector('.state').textContent = STATES[known.reading.state] ?? known.reading.state;
-      await this.model();
     } catch (error) {
       this.failure = error.code === 'NOT_ASSIGNED' ? 'This patient is not assigned to you.' : `Not to be had: ${error.message}`;
       this.querySelector('.state').textContent = this.failure;
@@ -97,16 +95,6 @@ class GroundTruthPanel extends HTMLElement {
       item.textContent = `v${label.version} ${label.state === 'VERIFIED' ? 'GROUND TRUTH' : label.role} · ${label.finding}, ${label.certainty} · ${when}${label.notes ? ` · ${label.notes}` : ''}`;
       return item;
     }));
-  }
-
-  async model() {
-    const place = this.querySelector('.model');
-    place.hidden = true;
-    if (!this.reading.model_visible) return;
-    const said = await api.prediction(this.key_).catch(() => undefined);
-    if (!said) return;
-    place.textContent = `Model ${said.model_version}: pneumonia ${(100 * said.probability).toFixed(0)} %`;
-    place.hidden = false;
   }
 
   async verify() {

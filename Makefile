@@ -124,7 +124,9 @@ cost: setup-preview ## what a stack costs a month, from its offline preview: mak
 cost-document: setup-preview ## take the inventory of prod for the prices again, and write docs/COST.md
 	@mkdir -p build/cost
 	@$(PYTHON) -m local preview prod --json > build/cost/prod.json
-	@$(PYTHON) -m cost write --preview build/cost/prod.json
+	@$(PYTHON) -m local preview prod --json > build/cost/complete.json \
+	  $(foreach value,$(shell cat cost/inventory/complete.config),--config 'healthcare-imaging-mlops:$(value)') || true
+	@$(PYTHON) -m cost write --preview build/cost/prod.json --complete build/cost/complete.json
 
 .PHONY: checkov
 checkov: setup-preview ## what checkov says of a stack, and what is waived with a reason: make checkov STACK=prod

@@ -24,6 +24,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 DOCUMENT: Final = ROOT / "docs" / "COST.md"
 SCHEMA: Final = ROOT / "schemas" / "cost-usage.schema.json"
 DOCUMENTED: Final = "prod"
+COMPLETE: Final = "complete"
+"""Production with receiver, frame proxy and viewer, which its file leaves out: only CI knows digests of images."""
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
 )
@@ -79,10 +81,16 @@ def difference(
 
 
 @app.command()
-def write(preview: Preview = None) -> None:
-    """Write docs/COST.md and the schema of usage files; with a preview of production, its inventory first."""
-    if preview is not None:
-        _inventory(DOCUMENTED).write_text(_estate(DOCUMENTED, preview).dumps())
+def write(
+    preview: Preview = None,
+    complete: Annotated[
+        Path | None, typer.Option(help="Preview of production with every service.", exists=True)
+    ] = None,
+) -> None:
+    """Write docs/COST.md and the schema of usage files; with previews of production, its inventories first."""
+    for name, source in ((DOCUMENTED, preview), (COMPLETE, complete)):
+        if source is not None:
+            _inventory(name).write_text(_estate(DOCUMENTED, source).dumps())
     for path, content in generated().items():
         path.write_text(content)
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
@@ -91,9 +99,9 @@ def write(preview: Preview = None) -> None:
 def generated() -> dict[Path, str]:
     """Every generated file and what it must hold."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Usage.model_json_schema(by_alias=True)}
-    estate = from_inventory(_inventory(DOCUMENTED))
+    estate, complete = (from_inventory(_inventory(name)) for name in (DOCUMENTED, COMPLETE))
     return {
-        DOCUMENT: document(estate, load_usage(DOCUMENTED), load_prices()),
+        DOCUMENT: document(estate, complete, load_usage(DOCUMENTED), load_prices()),
         SCHEMA: json.dumps(schema, indent=1, sort_keys=True) + "\n",
     }
 

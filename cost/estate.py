@@ -15,6 +15,8 @@ from typing import Any, Final, cast
 from gitops.preview import read_preview, split_document
 
 FOLDER: Final = Path(__file__).with_name("inventory")
+REFUSED: Final = "preview failed"
+"""All that the engine's JSON says when a mandatory policy refuses; a program that fails says more."""
 SETTINGS: Final = ("training", "registry", "security")
 """Groups of settings that decide on instances and on what is recorded."""
 
@@ -85,10 +87,16 @@ class Estate:
 
 
 def from_preview(stack: str, text: str, settings: Mapping[str, Any]) -> Estate:
-    """The estate of an offline preview from nothing. Raises GitopsError (a file that was cut), ValueError (failed)."""
+    """The estate of an offline preview from nothing; one that only a policy refused plans everything and has a price.
+
+    Raises:
+        GitopsError: a file that was cut.
+        ValueError: the program failed, so that resources are missing.
+    """
     preview = read_preview(text)
-    if preview.errors or not preview.changes:
-        raise ValueError("the preview failed: " + "; ".join(preview.errors or ["it plans no resource"]))
+    faults = [error for error in preview.errors if error.removeprefix("error: ") != REFUSED]
+    if faults or not preview.changes:
+        raise ValueError("the preview failed: " + "; ".join(faults or ["it plans no resource"]))
     found = [
         Resource(
             type=change.type,

@@ -102,6 +102,7 @@ def preview(
     diff: Annotated[bool, typer.Option(help="Show each property.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The engine's JSON on standard output.")] = False,
     bootstrap: Annotated[bool, typer.Option(help="The account's bootstrap instead of the platform.")] = False,
+    config: Annotated[list[str] | None, typer.Option(help="A value over the stack file's: PROJECT:PATH=VALUE.")] = None,
 ) -> None:
     """Preview any stack offline: the real engine and the policy pack, no AWS and no credentials."""
     source = ROOT / "bootstrap" if bootstrap else ROOT
@@ -111,7 +112,11 @@ def preview(
     code, run = preview_offline(
         stack,
         None if as_json else lambda run: console.print(run.lines[-1], markup=False),
-        arguments=["--json"] if as_json else ["--diff"] if diff else [],
+        arguments=[
+            *(["--json"] if as_json else ["--diff"] if diff else []),
+            *(["--config-path"] if config else []),
+            *(part for value in config or () for part in ("--config", value)),
+        ],
         source=source,
     )
     if as_json:

@@ -251,6 +251,15 @@ def test_an_inventory_survives_being_written(tmp_path: Path) -> None:
     assert from_inventory(path) == found
 
 
+def test_a_program_that_only_a_policy_refused_has_a_price() -> None:
+    steps = [step("aws:kms/key:Key", "k", {})]
+    refused = {"steps": steps, "diagnostics": [{"severity": "error", "message": "error: preview failed\n"}]}
+    assert len(from_preview("test", json.dumps(refused), SETTINGS).resources) == 1
+    failed = {"steps": steps, "diagnostics": [{"severity": "error", "message": "error: Program failed: boom"}]}
+    with pytest.raises(ValueError, match="boom"):
+        from_preview("test", json.dumps(failed), SETTINGS)
+
+
 @pytest.mark.parametrize("text_", ["", "error: no", '{"steps": []}'])
 def test_a_preview_that_failed_is_no_bill(text_: str) -> None:
     with pytest.raises(ValueError, match="preview failed"):

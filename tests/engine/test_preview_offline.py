@@ -74,3 +74,21 @@ def test_bad_configuration_is_refused_before_anything_is_planned(setting: str, k
     assert "Traceback" not in run.text, "a mistake in a setting is told in a sentence"
     assert len(error) < 400
     assert "aws:s3:Bucket" not in run.text
+
+
+def test_what_a_stack_leaves_out_previews_without_a_mandatory_violation_once_it_is_switched_on(tmp_path: Path) -> None:
+    """The second region and the alert channels, which no stack of the repository has yet."""
+    switched_on = (
+        "secondRegion.region=us-west-2",
+        "monitoring.slack.teamId=T0123ABCD",
+        "monitoring.slack.channelId=C0123ABCD",
+        "monitoring.pagerDutyUrl=https://events.example.org/integration/0123456789abcdef/enqueue",
+    )
+    settings = [word for one in switched_on for word in ("--config", f"{PROJECT}:{one}")]
+    code, run = preview_offline("prod", folder=tmp_path, arguments=["--config-path", *settings])
+    assert code == 0, run.text[-3000:]
+    assert "[mandatory]" not in run.text
+    assert "can't run policy" not in run.text
+    for kind in ("aws:s3:BucketReplicationConfig ", "aws:chatbot:SlackChannelConfiguration ", "pulumi:providers:aws "):
+        assert kind in run.text
+    assert len(re.findall(r"aws:s3:BucketReplicationConfig ", run.text)) == 3

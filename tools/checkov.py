@@ -27,7 +27,7 @@ WAIVERS: Final = Path(__file__).with_name("checkov.yaml")
 PYTHON: Final = ROOT / ".venvs" / "check" / "bin" / "python"
 COMPLETE: Final = "complete"
 STACKS: Final = ("dev", "staging", "prod", COMPLETE)
-"""`complete` is prod with the containers and the viewer that a stack has once CI gave it images by digest."""
+"""`complete` is prod with all that its data leaves out: images by digest, a second region, channels of alerts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from tools.terraform_plan import UNKNOWN, Resource, plan, terraform_type
 
 pytestmark = [pytest.mark.check, pytest.mark.engine]
 STACKS = ("dev", checkov.COMPLETE)
-"""`complete` is all of prod, and what it has besides once its images are built."""
+"""`complete` is all of prod, and what its data leaves out."""
 GONE = {"aws_db_security_group", "aws_elasticache_security_group", "aws_redshift_security_group"}
 """Types of EC2-Classic that checkov still checks and the provider no longer has."""
 Inputs = dict[str, Any]

@@ -145,6 +145,77 @@ def test_tasks_follow_the_requests(build: Any, record: Any) -> None:
     assert kinds == {"ECSServiceAverageCPUUtilization", "ALBRequestCountPerTarget"}
 
 
+def test_everything_has_its_component_as_parent_and_its_tags(
+    build: Any, record: Any, context: Context, preview: bool
+) -> None:
+    recording = record(build(settings()), preview=preview)
+    ours = [one for one in recording.resources if one.token.startswith("aws:")]
+    assert len(ours) > 30
+    for one in ours:
+        assert "imaging:" in one.parent, one.name
+        if "tags" in one.inputs:
+            tags = one.inputs["tags"]
+            assert tags["component"] in {"frame-proxy", "viewer"}, one.name
+            assert tags.items() >= context.tags_for(tags["component"], tags["data-class"]).items()
+    held = ("aws:lb/loadBalancer:", "aws:ecs/service:", "aws:ecs/taskDefinition:", "aws:cloudwatch/logGroup:")
+    phi = [one for one in ours if one.name.startswith("frame-proxy") and one.token.startswith(held)]
+    assert {one.inputs["tags"]["data-class"] for one in phi} <= {"phi", "audit", "operations"}
+    assert recording.one("aws:lb/loadBalancer:LoadBalancer").inputs["tags"]["data-class"] == "phi"
+
+
+def test_what_lies_still_is_encrypted_with_a_key_of_our_own(build: Any, record: Any, workload: Workload) -> None:
+    recording = record(build(settings()))
+    keys = set(vars(workload.keys).values())
+    for group in recording.of("aws:cloudwatch/logGroup:LogGroup"):
+        assert group.inputs["kmsKeyId"] in keys, group.name
+    encryption = recording.one(
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    ).inputs["rules"][0]["applyServerSideEncryptionByDefault"]
+    assert encryption["sseAlgorithm"] == "aws:kms"
+    own = recording.one("aws:kms/key:Key").inputs  # CloudFront may use it, so it is not that of any data
+    assert encryption["kmsMasterKeyId"].endswith(":key/viewer-key")
+    assert own["enableKeyRotation"] is True
+
+
+def test_the_way_in_leads_through_the_firewall_and_cloudfront_alone(build: Any, record: Any, preview: bool) -> None:
+    recording = record(build(settings()), preview=preview)
+    distribution = recording.one("aws:cloudfront/distribution:Distribution")
+    firewall = recording.one("aws:wafv2/webAcl:WebAcl")
+    assert distribution.property_dependencies["webAclId"] == (firewall.urn,)
+    assert {rule["name"] for rule in firewall.inputs["rules"]} == {
+        "AWSManagedRulesAmazonIpReputationList",
+        "AWSManagedRulesKnownBadInputsRuleSet",
+        "rate-limit",
+    }
+    assert all(one.inputs["internal"] for one in recording.of("aws:lb/loadBalancer:LoadBalancer"))
+    service = recording.one("aws:ecs/service:Service").inputs
+    assert service["networkConfiguration"]["assignPublicIp"] is False
+    for rule in recording.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
+        assert rule.inputs.get("cidrIpv4") not in {"0.0.0.0/0"}, rule.name
+        assert "cidrIpv6" not in rule.inputs, rule.name
+
+
+def test_as_many_tasks_run_as_the_stack_says(build: Any, record: Any, preview: bool) -> None:
+    recording = record(build(settings(minimumTasks=3, maximumTasks=7)), preview=preview)
+    target = recording.one("aws:appautoscaling/target:Target").inputs
+    assert (target["minCapacity"], target["maxCapacity"]) == (3, 7)
+    service = recording.one("aws:ecs/service:Service")
+    assert service.inputs["desiredCount"] == 3
+    assert "desiredCount" in service.ignore_changes, "scaling is not undone by the next deployment"
+
+
+def test_every_role_is_bounded_and_binds_each_right_to_a_resource(build: Any, record: Any, context: Context) -> None:
+    recording = record(build(settings()))
+    roles = recording.of("aws:iam/role:Role")
+    assert {role.inputs["permissionsBoundary"] for role in roles} == {context.boundary_arn}
+    for policy in recording.of("aws:iam/rolePolicy:RolePolicy"):
+        for statement in json.loads(policy.inputs["policy"])["Statement"]:
+            assert not [action for action in statement["Action"] if "*" in action], policy.name
+            unbound = statement["Resource"] in ("*", ["*"])
+            # a token for the registry belongs to the account, not to a repository
+            assert not unbound or statement["Action"] == ["ecr:GetAuthorizationToken"], policy.name
+
+
 def test_no_image_is_cached_outside_and_no_request_is_logged_with_what_it_asked(
     build: Any, record: Any, preview: bool
 ) -> None:

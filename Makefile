@@ -115,7 +115,8 @@ compare: setup-preview ## what differs from another checkout in a stack, offline
 	  tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}" < build/compare/$(STACK).md; exit $$code
 
 .PHONY: cost
-cost: setup-preview ## what a stack costs a month, from its offline preview: make cost STACK=prod [USAGE=FILE] [JSON=1]
+cost: ## what a stack costs a month, from its offline preview: make cost STACK=prod [USAGE=FILE] [JSON=1]
+	@$(MAKE) --no-print-directory setup-preview >&2
 	@mkdir -p build/cost
 	@$(PYTHON) -m local preview $(STACK) --json > build/cost/$(STACK).json
 	@$(PYTHON) -m cost bill --stack $(STACK) --preview build/cost/$(STACK).json $(if $(USAGE),--usage "$(USAGE)") $(if $(JSON),--json)

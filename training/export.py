@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +49,20 @@ def metadata(config: dict[str, Any], splits: list[Split], progress: Progress) ->
         "preparation": pixels.window_metadata(),
         "snapshot_id": splits[0].manifest["snapshot_id"],
         "snapshot_sha256": splits[0].manifest["snapshot_sha256"],
+        "versions": _versions(),
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
         "best_validation_loss": progress.best_loss,
         "seen_patients": sorted(patient_digest(patient) for split in splits for patient in split.patients()),
     }
+
+
+def _versions() -> dict[str, str]:
+    """What the figures can be repeated with; TensorFlow's distribution has another name on each kind of machine."""
+    import tensorflow as tf
+
+    recorded = {name: version(name) for name in ("keras", "numpy", "onnxruntime")}
+    return {"python": platform.python_version(), "tensorflow": tf.__version__, **recorded}
 
 
 def export(model: keras.Model, directory: Path, described: dict[str, Any], sample: np.ndarray) -> None:

@@ -104,6 +104,9 @@ def _study(label: Label, patient_key: str, images: dict[str, TrackedImage], buck
         "patient_key": patient_key,
         "finding": label.finding,
         "label_version": label.version,
+        "certainty": label.certainty,
+        "reader": label.reader,
+        "verified_at": label.created_at,
         "images": [
             {"image_key": image_key, "uri": f"s3://{bucket}/{image.processed_key}"}
             for image_key, image in sorted(images.items())

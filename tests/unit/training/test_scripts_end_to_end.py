@@ -164,6 +164,7 @@ def test_the_artifact_has_what_serving_and_judging_need(job: Job, trained: Train
         "range": [0.0, 1.0],
     }
     assert len(metadata["seen_patients"]) == 12
+    assert {"python", "keras", "tensorflow", "numpy"} <= set(metadata["versions"])
 
 
 def test_the_evaluation_judges_the_artifact_on_the_held_out_patients(job: Job, trained: Trained):

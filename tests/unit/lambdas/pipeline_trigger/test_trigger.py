@@ -334,6 +334,7 @@ def test_the_latest_version_of_a_contradicted_label_is_frozen(
     body = s3.get_object(Bucket=RESEARCH, Key=f"snapshots/{answer['snapshot_id']}.json")["Body"].read()
     study = json.loads(body)["studies"][0]
     assert (study["finding"], study["label_version"]) == ("normal", 2)
+    assert study["reader"] and study["certainty"] and study["verified_at"], "who said so, how surely, and when"
 
 
 def test_the_training_code_accepts_the_snapshot(

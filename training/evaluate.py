@@ -4,7 +4,7 @@
 
 Reads  <base>/processing/input/model/model.tar.gz and <base>/processing/input/test/, and the model in service.
 Writes <base>/processing/evaluation/: evaluation.json (the gate reads metrics.accuracy.value and gate.passed),
-predictions.json, model-card.md and roc.png, confusion.png, reliability.png.
+predictions.json, model-card.md and roc.png, confusion.png, reliability.png, grad-cam.png.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from training import card, champion, gate, metrics, names
+from training import card, champion, explain, gate, metrics, names
 from training.dataset import Split, open_split
 from training.failure import DatasetError, PatientLeakError, reported
 from training.split import check_no_leak, patient_digest
@@ -40,10 +40,13 @@ def main(arguments: Sequence[str]) -> None:
         check_pixels(columns["images"])
         scores = _scores(model, columns["images"])
         report = evaluation(described, test, columns, scores, asked.seed)
+        target = names.processing_dir("evaluation")
+        target.mkdir(parents=True, exist_ok=True)
+        report["explained_images"] = explain.write(
+            model / "1", columns, scores, described["threshold"], target / "grad-cam.png"
+        )
         report["champion"] = _champion(asked, Path(unpacked) / "champion", columns, scores, described["threshold"])
     report["gate"] = gate.decide(report, limits_of(asked), gate.load_plan())
-    target = names.processing_dir("evaluation")
-    target.mkdir(parents=True, exist_ok=True)
     (target / names.EVALUATION_FILE).write_text(json.dumps(report, indent=1, sort_keys=True))
     (target / "predictions.json").write_text(json.dumps(predictions(columns, scores), indent=1))
     (target / "model-card.md").write_text(card.render(report, described))

@@ -1,6 +1,7 @@
 """The model artifact: SavedModel for TensorFlow Serving, ONNX for the independent check, handler and metadata.
 
 <model>/1/saved_model.pb ...   model.onnx   metadata.json   code/inference.py, requirements.txt, lib/training/
+The SavedModel answers as serving_default (serve) and, with heat maps, as explain.
 """
 
 # pyright: reportMissingImports=false
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training import names, pixels
+from training import explain, names, pixels
 from training.failure import TrainingError
 from training.model import INPUT_NAME, OUTPUT_NAME
 from training.split import patient_digest
@@ -72,7 +73,7 @@ def export(model: keras.Model, directory: Path, described: dict[str, Any], sampl
         TrainingError: the two formats differ by more than PARITY.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    model.export(str(directory / "1"), verbose=False)
+    _saved_model(model, directory / "1")
     model.export(str(directory / "model.onnx"), format="onnx", verbose=False)
     difference = _difference(directory, sample[..., None])
     if difference > PARITY:
@@ -80,6 +81,19 @@ def export(model: keras.Model, directory: Path, described: dict[str, Any], sampl
     (directory / names.MODEL_METADATA_FILE).write_text(json.dumps(described, indent=1, sort_keys=True))
     _copy_handler(directory / "code")
     print(f"[train] exported SavedModel and ONNX; largest difference {difference:.2g}", flush=True)
+
+
+def _saved_model(model: keras.Model, directory: Path) -> None:
+    """As Keras exports a model, and its heat maps as one more signature over the same weights."""
+    import keras
+    import tensorflow as tf
+
+    shape = (None, *model.input.shape[1:])
+    archive = keras.export.ExportArchive()
+    archive.track_and_add_endpoint("serve", model, [tf.TensorSpec(shape, tf.float32, name=INPUT_NAME)])
+    heat = explain.heat_function(model, OUTPUT_NAME)
+    archive.add_endpoint(explain.SIGNATURE, heat, [tf.TensorSpec(shape, tf.float32, name=INPUT_NAME)])
+    archive.write_out(str(directory), verbose=False)
 
 
 def _difference(directory: Path, images: np.ndarray) -> float:

@@ -180,7 +180,7 @@ def test_the_evaluation_judges_the_artifact_on_the_held_out_patients(job: Job, t
     assert report["counts"] == {"images": 16, "studies": 4, "patients": 4, "positive_images": 8}
     assert 0.0 <= report["metrics"]["accuracy"]["value"] <= 1.0
     assert "4 held-out patients" in output
-    for name in ("roc.png", "confusion.png", "reliability.png"):
+    for name in ("roc.png", "confusion.png", "reliability.png", "grad-cam.png"):
         assert (job.base / "processing/evaluation" / name).read_bytes().startswith(b"\x89PNG")
     rows = json.loads((job.base / "processing/evaluation/predictions.json").read_text())
     labels = open_split(job.base / "processing/input/test").arrays()["labels"]
@@ -208,7 +208,10 @@ staged = keras.applications.ResNet50(include_top=False, weights=None, input_shap
 staged.save_weights(weights)
 pretrained = model.build("resnet50", 64, weights)
 pretrained.base.trainable = False
-print(json.dumps({"loss": losses[0], "parameters": built.model.count_params(),
+from training.explain import heat_maps
+maps = heat_maps(target / "1", images)
+print(json.dumps({"loss": losses[0], "maps": maps.shape, "range": [float(maps.min()), float(maps.max())],
+                  "parameters": built.model.count_params(),
                   "head": len(pretrained.model.trainable_variables)}))
 """
 
@@ -219,4 +222,7 @@ def test_resnet50_builds_learns_a_step_takes_staged_weights_and_exports(job: Job
     assert 23_000_000 < said["parameters"] < 24_000_000, "ResNet-50 without its ImageNet head has 23.6 million"
     assert said["head"] == 2, "with frozen staged weights only the head's kernel and bias learn"
     assert (tmp_path / "model/1/saved_model.pb").is_file()
+    assert said["maps"] == [4, 2, 2], "the last convolution halves 64 pixels five times"
+    assert said["range"][0] >= 0.0
+    assert said["range"][1] == pytest.approx(1.0, abs=1e-3)
     assert (tmp_path / "model/model.onnx").stat().st_size > 90_000_000

@@ -51,36 +51,68 @@ def strength_of(augmentation: str) -> Strength | None:
     return STRENGTHS[augmentation]
 
 
-def augmented(images: Any, strength: Strength) -> Any:
-    """Altered copies of a batch. # (B, S, S, 1) float32 0..1, in and out; for use inside tf.data"""
+class _Draws:
+    """Random numbers that depend on the seed and on how many were drawn before, not on which thread asks first."""
+
+    def __init__(self, seed: Any) -> None:
+        self._seed = seed
+        self._drawn = 0
+
+    def uniform(self, shape: Any, low: float = 0.0, high: float = 1.0) -> Any:
+        """Evenly from low to high."""
+        import tensorflow as tf
+
+        return tf.random.stateless_uniform(shape, self._next(), low, high)
+
+    def normal(self, shape: Any) -> Any:
+        """Standard normal."""
+        import tensorflow as tf
+
+        return tf.random.stateless_normal(shape, self._next())
+
+    def _next(self) -> Any:
+        import tensorflow as tf
+
+        self._drawn += 1
+        return tf.random.fold_in(self._seed, self._drawn)
+
+
+def augmented(images: Any, strength: Strength, seed: Any) -> Any:
+    """Altered copies of a batch, the same for the same seed; for use inside tf.data.
+
+    Args:
+        images: (B, S, S, 1) float32 0..1, in and out.
+        seed: (2,) int32, another one for every batch.
+    """
     import tensorflow as tf
 
+    draws = _Draws(seed)
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
-        transforms=_transforms(tf.shape(images)[0], images.shape[1], strength),
+        transforms=_transforms(tf.shape(images)[0], images.shape[1], strength, draws),
         output_shape=tf.shape(images)[1:3],
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
         fill_value=AIR,
     )
     per_image: Any = (tf.shape(images)[0], 1, 1, 1)
-    gain = 1.0 + tf.random.uniform(per_image, -strength.gain, strength.gain)
-    offset = tf.random.uniform(per_image, -strength.offset, strength.offset)
-    noise = tf.random.normal(tf.shape(images)) * tf.random.uniform(per_image, 0.0, strength.noise)
+    gain = 1.0 + draws.uniform(per_image, -strength.gain, strength.gain)
+    offset = draws.uniform(per_image, -strength.offset, strength.offset)
+    noise = draws.normal(tf.shape(images)) * draws.uniform(per_image, 0.0, strength.noise)
     return tf.clip_by_value(moved * gain + offset + noise, 0.0, 1.0)
 
 
-def _transforms(count: Any, size: int, strength: Strength) -> Any:
+def _transforms(count: Any, size: int, strength: Strength, draws: _Draws) -> Any:
     """Output to input coordinates, a0 a1 a2 b0 b1 b2 0 0: x' = a0 x + a1 y + a2, about the centre. # (B, 8)"""
     import tensorflow as tf
 
-    moves = tf.cast(tf.random.uniform((count,)) >= strength.untouched, tf.float32)
+    moves = tf.cast(draws.uniform((count,)) >= strength.untouched, tf.float32)
 
     def drawn(limit: float) -> Any:
-        return moves * tf.random.uniform((count,), -limit, limit)
+        return moves * draws.uniform((count,), -limit, limit)
 
     angle, zoom = 2.0 * math.pi * drawn(strength.rotation), 1.0 + drawn(strength.zoom)
-    mirror = tf.where(tf.random.uniform((count,)) < 0.5, -1.0, 1.0)
+    mirror = tf.where(draws.uniform((count,)) < 0.5, -1.0, 1.0)
     a0, a1 = zoom * tf.cos(angle) * mirror, -zoom * tf.sin(angle)
     b0, b1 = zoom * tf.sin(angle) * mirror, zoom * tf.cos(angle)
     centre = (size - 1) / 2

@@ -34,7 +34,8 @@ def _load_shard(path: bytes) -> tuple[np.ndarray, np.ndarray]:
         return content["images"][..., None], content["labels"].astype(np.float32)[:, None]  # (N, S, S, 1), (N, 1)
 
 
-def _examples(split: Split, seed: int, *, shuffle: bool) -> tf.data.Dataset:
+def _examples(split: Split, shuffle_seed: int | None = None) -> tf.data.Dataset:
+    """Image by image; a split that is too large to be kept is shuffled by its shards first."""
     import tensorflow as tf
 
     size = split.image_size
@@ -46,34 +47,62 @@ def _examples(split: Split, seed: int, *, shuffle: bool) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices((images, labels))
 
     paths = tf.data.Dataset.from_tensor_slices([str(path) for path in split.shards])
-    fits = split.images * size * size * 4 <= CACHE_LIMIT_BYTES
-    if fits:
-        examples = paths.flat_map(open_shard).cache()
-        return examples.shuffle(split.images, seed=seed) if shuffle else examples
-    if shuffle:
-        paths = paths.shuffle(len(split.shards), seed=seed)
-    examples = paths.interleave(open_shard, cycle_length=4 if shuffle else 1)
-    return examples.shuffle(4 * SHARD_IMAGES, seed=seed) if shuffle else examples
+    if shuffle_seed is None:
+        return paths.flat_map(open_shard)
+    return paths.shuffle(len(split.shards), seed=shuffle_seed).interleave(open_shard, cycle_length=4)
 
 
-def training_batches(split: Split, batch_size: int, augmentation: str, seed: int) -> tf.data.Dataset:
-    """Shuffled and augmented batches, another order and other variants every epoch. # (B, S, S, 1), (B, 1)"""
-    import tensorflow as tf
+def _fits(split: Split) -> bool:
+    return split.images * split.image_size**2 * 4 <= CACHE_LIMIT_BYTES
 
-    if split.name != "train":
-        raise TrainingError(f"augmentation belongs to the training split, not to {split.name}")
-    examples = _examples(split, seed, shuffle=True).repeat(passes_per_epoch(split.images, batch_size))
-    batches = examples.batch(batch_size)
-    strength = strength_of(augmentation)
-    if strength is not None:
-        batches = batches.map(
-            lambda images, labels: (augmented(images, strength), labels), num_parallel_calls=tf.data.AUTOTUNE
-        )
-    return batches.prefetch(tf.data.AUTOTUNE)
+
+def seed_of(*parts: int) -> int:
+    """One seed from several numbers, 0 to 2**31 - 1; neighbours have nothing in common."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0]) & 0x7FFFFFFF
+
+
+class TrainingBatches:
+    """Shuffled and augmented batches, another order and other variants every epoch. # (B, S, S, 1), (B, 1)
+
+    Seed and epoch alone decide about both: a job that is resumed at an epoch sees what it would have seen.
+    """
+
+    def __init__(self, split: Split, batch_size: int, augmentation: str, seed: int) -> None:
+        if split.name != "train":
+            raise TrainingError(f"augmentation belongs to the training split, not to {split.name}")
+        self._split = split
+        self._batch_size = batch_size
+        self._strength = strength_of(augmentation)
+        self._seed = seed
+        # made once: what is derived from a cached data set shares its cache
+        self._kept = _examples(split).cache() if _fits(split) else None
+
+    def epoch(self, number: int) -> tf.data.Dataset:
+        """The batches of an epoch; the first is number 0."""
+        import tensorflow as tf
+
+        seed = seed_of(self._seed, number)
+        if self._kept is not None:
+            examples = self._kept.shuffle(self._split.images, seed=seed)
+        else:
+            examples = _examples(self._split, seed).shuffle(4 * SHARD_IMAGES, seed=seed)
+        examples = examples.repeat(passes_per_epoch(self._split.images, self._batch_size))
+        batches = examples.batch(self._batch_size)
+        strength = self._strength
+        if strength is not None:
+            batches = batches.enumerate().map(
+                lambda index, batch: (
+                    augmented(batch[0], strength, tf.stack([seed, tf.cast(index, tf.int32)])),
+                    batch[1],
+                ),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+        return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
-    """Batches in the shards' order, untouched. # (B, S, S, 1), (B, 1)"""
+    """Batches in the shards' order, untouched, kept in memory where they fit. # (B, S, S, 1), (B, 1)"""
     import tensorflow as tf
 
-    return _examples(split, 0, shuffle=False).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    examples = _examples(split)
+    return (examples.cache() if _fits(split) else examples).batch(batch_size).prefetch(tf.data.AUTOTUNE)

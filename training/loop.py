@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: metric line, checkpoint, early stopping (imports Keras)."""
+"""What happens around an epoch: seeds before it; metric line, checkpoint, early stopping after it (imports Keras)."""
 
 # pyright: reportMissingImports=false
 # (Keras and onnxruntime live in the training environment, not in the project's)
@@ -10,10 +10,15 @@ import time
 from typing import Any
 
 import keras
+import numpy as np
 
+from training.batches import seed_of
 from training.checkpoint import CheckpointStore, Progress
 from training.failure import TrainingError
 from training.names import metric_line
+
+SEED_STATE = "seed_generator_state"
+"""Keras' name of a random layer's state, which the model's weights leave out."""
 
 
 class EpochEnd(keras.callbacks.Callback):
@@ -36,7 +41,13 @@ class EpochEnd(keras.callbacks.Callback):
         print(metric_line(epoch + 1, values) + f" seconds={time.monotonic() - self._began:.1f}", flush=True)
         if self._progress.stopped:
             print(f"[train] early stopping: {self._progress.waited} epochs without a better validation loss")
-            self.model.stop_training = True
+
+
+def reseed(model: keras.Model, seed: int, epoch: int) -> None:
+    """Start dropout's random numbers anew for an epoch, so that a resumed job draws what it would have drawn."""
+    states = [variable for variable in model.variables if variable.name == SEED_STATE]
+    for index, variable in enumerate(states):
+        variable.assign(np.array([seed_of(seed, epoch, index), 0], dtype=variable.dtype))
 
 
 def _metric_name(keras_name: str) -> str:

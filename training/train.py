@@ -187,13 +187,13 @@ def phases(config: TrainConfig, pretrained: bool) -> list[Phase]:
 
 def fit(run: Run) -> None:
     """Train through the phases from where the run's progress stands, which is brought up to date in place."""
-    from training.batches import plain_batches, training_batches
-    from training.loop import EpochEnd
+    from training.batches import TrainingBatches, plain_batches
+    from training.loop import EpochEnd, reseed
 
     config, progress = run.config, run.progress
     if progress.epoch:
         print(f"[train] resuming after epoch {progress.epoch}, best {progress.best_loss:.6f} at {progress.best_epoch}")
-    data = training_batches(run.train, config.batch_size, config.augmentation, config.seed + progress.epoch)
+    data = TrainingBatches(run.train, config.batch_size, config.augmentation, config.seed)
     held_out = plain_batches(run.validation, config.batch_size)
     plan = phases(config, run.classifier.base is not None)
     for phase in plan:
@@ -205,15 +205,18 @@ def fit(run: Run) -> None:
             begins = any(progress.epoch == other.last_epoch for other in plan)
             run.store.restore(run.classifier.model, progress.epoch, optimizer=not begins)
         print(f"[train] phase {phase.name}: epochs {progress.epoch + 1} to {phase.last_epoch}", flush=True)
-        run.classifier.model.fit(
-            data,
-            validation_data=held_out,
-            initial_epoch=progress.epoch,
-            epochs=phase.last_epoch,
-            class_weight=class_weights(run.train),
-            callbacks=[EpochEnd(run.store, progress, config.patience)],
-            verbose=0,
-        )
+        at_end = EpochEnd(run.store, progress, config.patience)
+        while progress.epoch < phase.last_epoch and not progress.stopped:
+            reseed(run.classifier.model, config.seed, progress.epoch)
+            run.classifier.model.fit(
+                data.epoch(progress.epoch),
+                validation_data=held_out,
+                initial_epoch=progress.epoch,
+                epochs=progress.epoch + 1,
+                class_weight=class_weights(run.train),
+                callbacks=[at_end],
+                verbose=0,
+            )
 
 
 def _compile(classifier: Classifier, phase: Phase) -> None:

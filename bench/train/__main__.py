@@ -34,7 +34,7 @@ import keras
 import numpy as np
 
 from training import dataset, names, pixels, train
-from training.batches import plain_batches, training_batches
+from training.batches import TrainingBatches
 from training.checkpoint import CheckpointStore, Progress
 from training.dataset import Split
 from training.model import build
@@ -196,13 +196,10 @@ def our_loop(
 
 def pipeline_rate(split: Split, options: argparse.Namespace, augmentation: str) -> float:
     """Images a second that the input pipeline delivers to nobody, after one pass that fills its cache."""
-    batches = training_batches(split, options.batch_size, augmentation, 1)
-    for _ in plain_batches(split, options.batch_size):
-        pass
-    delivered, rates = 0, []
-    for _ in range(options.rounds + 1):
+    batches, rates = TrainingBatches(split, options.batch_size, augmentation, 1), []
+    for epoch in range(options.rounds + 1):
         begin, delivered = time.monotonic(), 0
-        for images, _labels in batches:
+        for images, _labels in batches.epoch(epoch):
             delivered += int(images.shape[0])
         rates.append(delivered / (time.monotonic() - begin))
     return round(statistics.median(rates[1:]), 1)

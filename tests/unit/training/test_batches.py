@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from training.augment import STRENGTHS, strength_of
-from training.batches import MIN_STEPS, passes_per_epoch, training_batches
+from training.batches import MIN_STEPS, TrainingBatches, passes_per_epoch, seed_of
 from training.dataset import open_split
 from training.failure import TrainingError
 from training.names import AUGMENTATIONS
@@ -30,7 +30,13 @@ def test_only_the_training_split_is_ever_augmented(
     monkeypatch.setitem(sys.modules, "tensorflow", object())
     split_writer(tmp_path / "test", "test", sides)
     with pytest.raises(TrainingError, match="belongs to the training split, not to test"):
-        training_batches(open_split(tmp_path / "test"), 4, "standard", 1)
+        TrainingBatches(open_split(tmp_path / "test"), 4, "standard", 1)
+
+
+def test_every_epoch_of_every_seed_has_a_seed_of_its_own():
+    seeds = {seed_of(seed, epoch) for seed in range(20) for epoch in range(50)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**31 for seed in seeds)
 
 
 def test_an_unknown_augmentation_is_refused():

@@ -148,6 +148,19 @@ def test_the_resumed_job_remembers_what_the_killed_one_reached(job: Job, trained
     assert (job.base / "output/data/curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_resumed_job_ends_like_one_that_was_never_interrupted(job: Job, trained: Trained, tmp_path: Path):
+    whole = Job(tmp_path, job.python)
+    shutil.copytree(job.code, whole.code)
+    shutil.copytree(job.base / "input", tmp_path / "input")
+    whole.run(whole.train_command())
+    first, second = (json.loads((base / "output/data/history.json").read_text()) for base in (job.base, tmp_path))
+    assert [row.keys() for row in first] == [row.keys() for row in second]
+    for row, other in zip(first, second, strict=True):
+        assert row == pytest.approx(other, abs=1e-4)
+    kept = [json.loads((base / "model/metadata.json").read_text())["best_epoch"] for base in (job.base, tmp_path)]
+    assert kept[0] == kept[1]
+
+
 def test_the_stand_in_says_that_it_is_one(trained: Trained):
     assert "trains small_cnn at 64 pixels by configuration" in trained.after
 

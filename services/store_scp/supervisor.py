@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from services.store_scp import logs, metrics, tls, worker
-from services.store_scp.configuration import Configuration, Listener
+from services.store_scp.configuration import Configuration, ConfigurationError, Listener
 from services.store_scp.health import HealthServer
 
 START_SECONDS: Final = 30
@@ -50,9 +50,7 @@ class Supervisor:
             return "a worker is not running"
         if self._board.failing() >= FAILING:
             return "the store fails"
-        if any(_expired(listener) for listener in self._configuration.listeners):
-            return "a certificate has expired"
-        return ""
+        return next(filter(None, map(_certificate_trouble, self._configuration.listeners)), "")
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit code."""
@@ -151,7 +149,12 @@ def _free_port(address: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _expired(listener: Listener) -> bool:
+def _certificate_trouble(listener: Listener) -> str:
+    """What is wrong with the listener's certificate now: its files may be exchanged while the receiver runs."""
     if listener.tls is None:
-        return False
-    return tls.inspect(listener.tls).not_after < datetime.datetime.now(datetime.UTC)
+        return ""
+    try:
+        not_after = tls.inspect(listener.tls).not_after
+    except ConfigurationError:
+        return "a certificate cannot be read"
+    return "a certificate has expired" if not_after < datetime.datetime.now(datetime.UTC) else ""

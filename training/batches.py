@@ -86,7 +86,8 @@ class TrainingBatches:
             examples = self._kept.shuffle(self._split.images, seed=seed)
         else:
             examples = _examples(self._split, seed).shuffle(4 * SHARD_IMAGES, seed=seed)
-        examples = examples.repeat(passes_per_epoch(self._split.images, self._batch_size))
+        passes = passes_per_epoch(self._split.images, self._batch_size)
+        examples = examples.repeat(passes)
         batches = examples.batch(self._batch_size)
         strength = self._strength
         if strength is not None:
@@ -97,12 +98,19 @@ class TrainingBatches:
                 ),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
-        return batches.prefetch(tf.data.AUTOTUNE)
+        return _counted(batches, passes * self._split.images, self._batch_size)
 
 
 def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     """Batches in the shards' order, untouched, kept in memory where they fit. # (B, S, S, 1), (B, 1)"""
+    examples = _examples(split)
+    batches = (examples.cache() if _fits(split) else examples).batch(batch_size)
+    return _counted(batches, split.images, batch_size)
+
+
+def _counted(batches: tf.data.Dataset, images: int, batch_size: int) -> tf.data.Dataset:
+    """Say how many there are: Keras finds an unknown end with a step that fails, yet decays the weights."""
     import tensorflow as tf
 
-    examples = _examples(split)
-    return (examples.cache() if _fits(split) else examples).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    exact = tf.data.experimental.assert_cardinality(math.ceil(images / batch_size))
+    return batches.apply(exact).prefetch(tf.data.AUTOTUNE)

@@ -50,7 +50,8 @@ class Supervisor:
             return "a worker is not running"
         if self._board.failing() >= FAILING:
             return "the store fails"
-        return next(filter(None, map(_certificate_trouble, self._configuration.listeners)), "")
+        troubles = [_certificate_trouble(listener) for listener in self._configuration.listeners]
+        return next((trouble for trouble in troubles if trouble), "")
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit code."""

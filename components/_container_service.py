@@ -115,6 +115,19 @@ def container_service(
         f"{name}-cluster",
         name=physical,
         settings=[{"name": "containerInsights", "value": "enabled"}],
+        configuration={
+            # nobody enters a container (enable_execute_command); who switched it on would be recorded
+            "execute_command_configuration": {
+                "kms_key_id": ground.keys.logs,
+                "logging": "OVERRIDE",
+                "log_configuration": {
+                    "cloud_watch_encryption_enabled": True,
+                    "cloud_watch_log_group_name": logs.name,
+                },
+            },
+            # what a task writes below /tmp may be of patients
+            "managed_storage_configuration": {"fargate_ephemeral_storage_kms_key_id": ground.keys.phi},
+        },
         tags=tags,
         opts=child,
     )

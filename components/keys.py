@@ -89,6 +89,8 @@ def key_policy(context: Context, data_class: DataClass) -> pulumi.Input[str]:
             conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
         ),
     ]
+    if data_class == "phi":
+        statements += _task_disks(context)
     if data_class in {"logs", "audit"}:
         statements.append(_log_groups(context))
     if data_class == "events":
@@ -134,6 +136,34 @@ def _trails(context: Context) -> list[Statement]:
             resources=["*"],
             principals=principal,
             conditions={"ArnLike": {"aws:SourceArn": trails}},
+        ),
+    ]
+
+
+def _task_disks(context: Context) -> list[Statement]:
+    """What Fargate needs to encrypt the disks of this stack's tasks.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-create-storage-key.html
+    """
+    clusters = {
+        "StringEquals": {"kms:EncryptionContext:aws:ecs:clusterAccount": [context.account]},
+        "StringLike": {"kms:EncryptionContext:aws:ecs:clusterName": [f"{_own(context)}*"]},
+    }
+    principal = {"Service": ["fargate.amazonaws.com"]}
+    return [
+        Statement(
+            sid="EncryptDisksOfTasks",
+            actions=["kms:GenerateDataKeyWithoutPlaintext"],
+            resources=["*"],
+            principals=principal,
+            conditions=clusters,
+        ),
+        Statement(
+            sid="GrantDisksToTasks",
+            actions=["kms:CreateGrant"],
+            resources=["*"],
+            principals=principal,
+            conditions={**clusters, "ForAllValues:StringEquals": {"kms:GrantOperations": ["Decrypt"]}},
         ),
     ]
 

@@ -141,7 +141,9 @@ RULES: list[Rule] = [
         sources=("N:ELBLoggingEnabled", "K:91"),
         remedy="Set access_logs to the logs bucket (one under S3's own keys: AWS writes to no other).",
         types=_BALANCER,
-        check=every(on("accessLogs.enabled"), present("accessLogs.bucket")),
+        # a network load balancer whose listeners are TCP writes none: TLS ends in the task, which keeps its own record
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-access-logs.html
+        check=when(_application, every(on("accessLogs.enabled"), present("accessLogs.bucket"))),
     ),
     ResourceRule(
         id="alb-target-tls",

@@ -108,10 +108,27 @@ def test_events_and_alarms_can_publish_to_encrypted_queues_and_topics(context: C
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
 
 
-@pytest.mark.parametrize("data_class", ["phi", "imaging", "tracking", "research", "secrets"])
+@pytest.mark.parametrize("data_class", ["imaging", "tracking", "research", "secrets"])
 def test_no_service_principal_reaches_the_keys_of_patients_data(context: Context, data_class: str) -> None:
     principals = [statement["Principal"] for statement in _statements(context, data_class).values()]
     assert all("Service" not in principal for principal in principals)
+
+
+def test_fargate_encrypts_disks_of_this_stacks_tasks_and_reads_no_data_of_patients(context: Context) -> None:
+    services = {sid: s for sid, s in _statements(context, "phi").items() if "Service" in s["Principal"]}
+    assert set(services) == {"EncryptDisksOfTasks", "GrantDisksToTasks"}
+    for statement in services.values():
+        assert statement["Principal"] == {"Service": ["fargate.amazonaws.com"]}
+        assert statement["Condition"]["StringEquals"] == {
+            "kms:EncryptionContext:aws:ecs:clusterAccount": ["111122223333"]
+        }
+        assert statement["Condition"]["StringLike"] == {
+            "kms:EncryptionContext:aws:ecs:clusterName": ["healthcare-imaging-mlops-test-*"]
+        }
+    assert services["EncryptDisksOfTasks"]["Action"] == ["kms:GenerateDataKeyWithoutPlaintext"]
+    assert services["GrantDisksToTasks"]["Condition"]["ForAllValues:StringEquals"] == {
+        "kms:GrantOperations": ["Decrypt"]
+    }
 
 
 def test_the_pseudonym_key_is_secret_and_never_changes_after_the_first_update(record: Any, program: Any) -> None:

@@ -77,8 +77,9 @@ def test_bad_configuration_is_refused_before_anything_is_planned(setting: str, k
 
 
 def test_what_a_stack_leaves_out_previews_without_a_mandatory_violation_once_it_is_switched_on(tmp_path: Path) -> None:
-    """The second region and the alert channels, which no stack of the repository has yet."""
+    """The services with their images, the second region and the alert channels: no stack of the repository has them."""
     switched_on = (
+        *(ROOT / "cost/inventory/complete.config").read_text().split(),
         "secondRegion.region=us-west-2",
         "monitoring.slack.teamId=T0123ABCD",
         "monitoring.slack.channelId=C0123ABCD",
@@ -89,6 +90,8 @@ def test_what_a_stack_leaves_out_previews_without_a_mandatory_violation_once_it_
     assert code == 0, run.text[-3000:]
     assert "[mandatory]" not in run.text
     assert "can't run policy" not in run.text
-    for kind in ("aws:s3:BucketReplicationConfig ", "aws:chatbot:SlackChannelConfiguration ", "pulumi:providers:aws "):
+    services = ("aws:ecs:Cluster ", "aws:lb:LoadBalancer ", "aws:cloudfront:Distribution ")
+    region = ("aws:s3:BucketReplicationConfig ", "pulumi:providers:aws ")
+    for kind in (*services, *region, "aws:chatbot:SlackChannelConfiguration "):
         assert kind in run.text
     assert len(re.findall(r"aws:s3:BucketReplicationConfig ", run.text)) == 3

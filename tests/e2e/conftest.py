@@ -127,6 +127,7 @@ def page(chromium: Any, size: str) -> Iterator[Any]:
     found.add_init_script("localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour', 'studyListTour']))")
     found.violations = []
     found.on("console", lambda m: found.violations.append(m.text) if "Content Security Policy" in m.text else None)
+    found.on("response", lambda answer: print(answer.status, answer.url) if answer.status >= 400 else None)
     yield found
     context.close()
 

@@ -105,6 +105,7 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
     panel.get_by_label("Pneumonia").check()
     panel.get_by_label("Definite").check()
     panel.get_by_label("Notes").fill("seen on a screen")
+    panel.get_by_text("Loading…").wait_for(state="hidden")  # the history is there
     before = panel.locator(".history li").count()
     panel.get_by_role("button", name="VERIFY AS GROUND TRUTH").click()
     panel.locator(".history li").nth(before).wait_for()

@@ -233,7 +233,8 @@ def make_sample(patients: int, slices: int, seed: int) -> list[Path]:
     """Files of the cohort, of the pydicom package and hostile ones; made once per choice of numbers."""
     stamp = SAMPLE / "made-with.json"
     choice = {"patients": patients, "slices": slices, "seed": seed, "finding_mm2": FINDING_MM2}
-    if not stamp.exists() or json.loads(stamp.read_text()) != choice:
+    whole = stamp.exists() and (SAMPLE / "cohort" / "labels.csv").exists()
+    if not whole or json.loads(stamp.read_text()) != choice:
         command = [str(PROJECT_PYTHON), "-m", "local.cohort", "--out", str(SAMPLE / "cohort"), "--cache", str(CACHE)]
         command += ["--patients", str(patients), "--slices-per-patient", str(slices), "--seed", str(seed)]
         # lobar pneumonia: what a small network can learn from some forty patients within a minute

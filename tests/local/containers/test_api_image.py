@@ -26,21 +26,26 @@ def address(image: Callable[[str], Any]) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    command = list(made.entry)
-    command[command.index("--port") + 1] = port
-    command[command.index("--host") + 1] = "127.0.0.1"
     names = ("TRAINING_DATA_BUCKET", "TRACKING_TABLE", "LABELS_TABLE", "METRICS_TABLE", "EVENT_BUS_NAME")
     names += ("MODEL_PACKAGE_GROUP", "PIPELINE_NAME", "DATASTORE_ID", "MODEL_REGISTRY_FUNCTION", "ASSIGNMENTS_TABLE")
+    names += ("OUTBOX_TABLE", "CLIENT_IDS")
     environment = {
         **dict.fromkeys(names, "x"),
+        "HOST": "127.0.0.1",
+        "PORT": port,
+        "ISSUER": "https://pool.example.org",
+        "JWKS_URL": f"http://127.0.0.1:{port}/keys",
         "UPLOAD_URL_SECONDS": "900",
         "ALLOWED_ORIGIN": "https://reading.example.org",
+        "READERS_PER_STUDY": "2",
+        "ADJUDICATE_ON": "finding",
+        "PSEUDONYM_KEY_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:111122223333:secret:x",
         "AWS_DEFAULT_REGION": "us-east-1",
         "POWERTOOLS_SERVICE_NAME": "radiologist-api",
         "PYTHONPATH": str(made.app),
         "PATH": os.environ["PATH"],
     }
-    server = subprocess.Popen(command, cwd=made.app, env=environment, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(made.entry, cwd=made.app, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         yield _when_ready(server, f"http://127.0.0.1:{port}")
     finally:
@@ -67,7 +72,7 @@ def test_health_is_answered(address: str) -> None:
     assert done.returncode == 0
 
 
-def test_nobody_is_let_in_without_the_gateways_word(address: str) -> None:
+def test_nobody_is_let_in_by_a_made_up_token(address: str) -> None:
     request = urllib.request.Request(f"{address}/studies", headers={"Authorization": "Bearer made-up"})  # noqa: S310
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=10)  # noqa: S310 (loopback)

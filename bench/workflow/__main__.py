@@ -10,7 +10,6 @@ stand-ins' on this machine; on AWS the parts run side by side. The exit code is 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import statistics
 import sys
@@ -24,6 +23,7 @@ from bench.workflow.files import CLASSES, Sample, write_files
 from local.cloud import Cloud
 from local.console import Ticker
 from local.demo.clients import Api, make_person, sign_in
+from local.demo.report import image_set_metadata
 from local.demo.upload import Upload, upload_all
 from local.demo.watch import watch_ingestion
 from local.engine.paths import CACHE
@@ -119,8 +119,7 @@ def image_sets(items: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
 
 def instances(cloud: Cloud, datastore: str, image_set: str) -> int:
     """How many instances an image set holds, by the archive's own metadata."""
-    answer = cloud.client("medical-imaging").get_image_set_metadata(datastoreId=datastore, imageSetId=image_set)
-    metadata = json.loads(gzip.decompress(answer["imageSetMetadataBlob"].read()))
+    metadata = image_set_metadata(cloud, datastoreId=datastore, imageSetId=image_set)
     return sum(len(series["Instances"]) for series in metadata["Study"]["Series"].values())
 
 

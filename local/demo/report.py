@@ -26,11 +26,17 @@ def findings_by_file(labels: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def image_set_metadata(cloud: Cloud, **where: str) -> Any:
+    """The archive's own document of an image set (`datastoreId`, `imageSetId`)."""
+    answer = cloud.client("medical-imaging").get_image_set_metadata(**where)
+    return json.loads(gzip.decompress(answer["imageSetMetadataBlob"].read()))
+
+
 def frame_of(cloud: Cloud, item: dict[str, Any]) -> dict[str, Any]:
     """First frame of an image set: fetched as HTJ2K from HealthImaging, decoded, as a picture with its figures."""
     client = cloud.client("medical-imaging")
     where = {"datastoreId": item["datastore_id"], "imageSetId": item["image_set_id"]}
-    metadata = json.loads(gzip.decompress(client.get_image_set_metadata(**where)["imageSetMetadataBlob"].read()))
+    metadata = image_set_metadata(cloud, **where)
     series = next(iter(metadata["Study"]["Series"].values()))
     instance = next(iter(series["Instances"].values()))
     frame_id = instance["ImageFrames"][0]["ID"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -37,6 +37,18 @@ ANY = ("*",)
 """The types of a rule about every resource."""
 
 
+class Metadata(TypedDict):
+    """Arguments that the SDK's kinds of policies have in common."""
+
+    name: str
+    description: str
+    enforcement_level: EnforcementLevel
+    severity: Severity
+    framework: PolicyComplianceFramework
+    tags: list[str]
+    remediation_steps: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class About:
     """Metadata that each rule carries; the control matrix is made of it."""
@@ -67,6 +79,18 @@ class About:
         """What people read beside a violation."""
         return f"{self.says} (45 CFR {', '.join(self.sections)})"
 
+    def metadata(self) -> Metadata:
+        """What every policy of the SDK is told beside its function."""
+        return {
+            "name": self.id,
+            "description": self.description(),
+            "enforcement_level": _ENFORCED[self.level],
+            "severity": _LEVELS[self.grade],
+            "framework": _FRAMEWORK,
+            "tags": list(self.sources),
+            "remediation_steps": self.remedy,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceRule(About):
@@ -85,16 +109,7 @@ class ResourceRule(About):
                 for violation in self.check(values):
                     self.reports(report, args.urn)(violation, None)
 
-        return ResourceValidationPolicy(
-            name=self.id,
-            description=self.description(),
-            validate=validate,
-            enforcement_level=_ENFORCED[self.level],
-            severity=_LEVELS[self.grade],
-            framework=_FRAMEWORK,
-            tags=list(self.sources),
-            remediation_steps=self.remedy,
-        )
+        return ResourceValidationPolicy(validate=validate, **self.metadata())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,16 +126,7 @@ class AnyRule(About):
             for violation in self.find(args):
                 self.reports(report, args.urn)(violation, None)
 
-        return ResourceValidationPolicy(
-            name=self.id,
-            description=self.description(),
-            validate=validate,
-            enforcement_level=_ENFORCED[self.level],
-            severity=_LEVELS[self.grade],
-            framework=_FRAMEWORK,
-            tags=list(self.sources),
-            remediation_steps=self.remedy,
-        )
+        return ResourceValidationPolicy(validate=validate, **self.metadata())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,16 +190,7 @@ def _stack_policy(rule: CompanionRule | StackRule) -> StackValidationPolicy:
         for resource, violation in rule.violations(args.resources):
             rule.reports(report, resource.urn)(violation, resource.urn)
 
-    return StackValidationPolicy(
-        name=rule.id,
-        description=rule.description(),
-        validate=validate,
-        enforcement_level=_ENFORCED[rule.level],
-        severity=_LEVELS[rule.grade],
-        framework=_FRAMEWORK,
-        tags=list(rule.sources),
-        remediation_steps=rule.remedy,
-    )
+    return StackValidationPolicy(validate=validate, **rule.metadata())
 
 
 Rule = ResourceRule | AnyRule | CompanionRule | StackRule

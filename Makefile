@@ -161,6 +161,10 @@ compliance: setup-preview ## write docs/COMPLIANCE.md, the control matrix, from 
 preview-bootstrap: setup-preview ## preview the bootstrap of an account: make preview-bootstrap STACK=prod
 	@$(PYTHON) -m local preview $(STACK) --bootstrap
 
+.PHONY: reference
+reference: setup-unit-quiet ## write docs/reference: resources, rights, alarms and events, from the program and its schemas
+	@PYTHONPATH=lambdas/shared/src $(PYTHON) -W ignore -m tools.reference
+
 .PHONY: setup-preview
 setup-preview:
 	@$(SETUP) project layers cli --layer-runtimes python3.11,python3.12

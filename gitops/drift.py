@@ -6,6 +6,7 @@ carries the outputs of the state and those that the cloud answered. A preview wi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -34,7 +35,7 @@ class Drifted:
 def find_drift(text: str) -> list[Drifted]:
     """Every drifted resource, the vanished first. Raises GitopsError when the refresh itself failed."""
     document, _ = split_document(text)
-    if "steps" not in document and "changeSummary" not in document:
+    if not document.keys() & {"steps", "changeSummary", "duration"}:  # of an empty stack it tells the duration alone
         raise GitopsError("The refresh printed no document: it failed before it looked. Its errors are in the log.")
     diagnostics = cast("list[Json]", document.get("diagnostics") or [])
     errors = [found for found in diagnostics if found.get("severity") == "error"]
@@ -42,6 +43,12 @@ def find_drift(text: str) -> list[Drifted]:
         raise GitopsError(f"The refresh ended with {len(errors)} errors: what it found is not the whole story.")
     found = [_drifted(step) for step in cast("list[Json]", document.get("steps") or [])]
     return sorted((each for each in found if each), key=lambda each: (not each.gone, each.type, each.name))
+
+
+def fingerprint(drifted: Sequence[Drifted]) -> str:
+    """SHA-256 in hex of which resources and properties have drifted, whatever their order; empty when none has."""
+    told = sorted(f"{each.type} {each.name} {each.gone} {' '.join(sorted(each.paths))}" for each in drifted)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest() if told else ""
 
 
 def report(stack: str, drifted: Sequence[Drifted]) -> str:

@@ -24,13 +24,18 @@ _VOLATILE: Final = frozenset({"manifest", "secrets_providers", "metadata"})
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRecord:
-    """What the approver saw; `made_at` is ISO 8601 in UTC, digests are SHA-256 in hex."""
+    """What the approver saw; `made_at` is ISO 8601 in UTC, digests are SHA-256 in hex.
+
+    Attributes:
+        drift: fingerprint of the drift that the update is meant to undo; empty when there was none.
+    """
 
     stack: str
     commit: str
     plan_digest: str
     state_digest: str
     made_at: str
+    drift: str = ""
 
     def dumps(self) -> str:
         """The record as JSON."""
@@ -45,12 +50,14 @@ class PlanRecord:
             raise GitopsError("This is no record that `python -m gitops plan-record` wrote.") from error
 
 
-def record_plan(*, stack: str, commit: str, plan: Path, state: Path, now: datetime | None = None) -> PlanRecord:
+def record_plan(
+    *, stack: str, commit: str, plan: Path, state: Path, drift: str = "", now: datetime | None = None
+) -> PlanRecord:
     """The record of a plan. Raises RefusedError when it holds a credential in clear or the state is mid-update."""
-    text = plan.read_text()
-    if not isinstance(_json(text, plan.name).get("resourcePlans"), dict):
+    content = _json(plan.read_text(), plan.name)
+    if not isinstance(content.get("resourcePlans"), dict):
         raise GitopsError(f"{plan.name} is no plan of `pulumi preview --save-plan`.")
-    if found := credentials_in(text):
+    if found := credentials_in(json.dumps(_without_ciphertext(content))):
         raise RefusedError(
             f"The plan holds {found} credentials in clear: it must not be uploaded. Read them by require_secret."
         )
@@ -60,6 +67,7 @@ def record_plan(*, stack: str, commit: str, plan: Path, state: Path, now: dateti
         plan_digest=hashlib.sha256(plan.read_bytes()).hexdigest(),
         state_digest=state_digest(state.read_text()),
         made_at=(now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        drift=drift,
     )
 
 
@@ -109,10 +117,17 @@ def _without_ciphertext(value: Any) -> Any:
         return [_without_ciphertext(inner) for inner in cast("list[Any]", value)]
     if isinstance(value, dict):
         content = cast("dict[str, Any]", value)
-        if SECRET_SIGNATURE in content:
+        if _is_ciphertext(content):
             return "[secret]"
         return {key: _without_ciphertext(inner) for key, inner in content.items()}
     return value
+
+
+def _is_ciphertext(content: dict[str, Any]) -> bool:
+    """A secret of the state, or one of the configuration; a secret that the engine wrote in clear is none."""
+    if SECRET_SIGNATURE in content:
+        return "plaintext" not in content
+    return list(content) == ["secure"] and str(content["secure"]).startswith("v1:")
 
 
 def _json(text: str, name: str) -> dict[str, Any]:

@@ -127,6 +127,21 @@ def read_preview(text: str, beside: str = "", code: int = 0) -> Preview:
     )
 
 
+def policy_lines(events: str) -> str:
+    """What `--event-log` says of policies, as lines that `read_preview` takes beside: `--json` leaves them out.
+
+    A broken rule is an event of its own, its `message` (which quotes what the program said) is left out.
+    """
+    lines: list[str] = []
+    for line in events.splitlines():
+        if '"policyEvent"' not in line:
+            continue
+        found = cast("Json", json.loads(line).get("policyEvent") or {})
+        if found:
+            lines.append(f"[{found['enforcementLevel']}] {found['policyName']}")
+    return "\n".join(lines)
+
+
 def difference(base: Preview, head: Preview) -> Preview:
     """What differs between two programs, each previewed offline from nothing: no state and no secret is needed.
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from gitops.comment import CommentFacts, build_comment
-from gitops.drift import Drifted, find_drift
+from gitops.drift import Drifted, find_drift, fingerprint
 from gitops.errors import GitopsError, RefusedError
 from gitops.plan import PlanRecord, check_plan, record_plan
-from gitops.preview import Preview, read_preview
+from gitops.preview import Preview, policy_lines, read_preview
 
 PLAN: Final = "plan.json"
 RECORD: Final = "record.json"
@@ -52,8 +52,10 @@ class StackRun:
         """The preview, its comment in SUMMARY and, when asked, its plan in PLAN."""
         output = self._file("preview.json")
         saving = ["--save-plan", str(self._file(PLAN))] if save_plan else []
-        code = self._call(output, "preview", "--json", *saving, *self._policies())
-        found = read_preview(output.read_text(), code=code)
+        events = self._file("events.json")
+        events.write_text("")
+        code = self._call(output, "preview", "--json", "--event-log", str(events), *saving, *self._policies())
+        found = read_preview(output.read_text(), policy_lines(events.read_text()), code)
         facts = CommentFacts(stack=self.stack, commit=self.commit, run_url=self.run_url)
         self._file(SUMMARY).write_text(build_comment(found, facts))
         return found
@@ -64,13 +66,15 @@ class StackRun:
         `restore` lets a drifted stack through, whose drift the update is meant to undo. Raises RefusedError on drift, a
         failed preview, a refused policy or a credential in the plan.
         """
-        drifted = [] if restore else self.drift()
-        if drifted:
+        drifted = self.drift()
+        if drifted and not restore:
             raise RefusedError(f"{len(drifted)} resources of {self.stack} have drifted: see `python -m gitops drift`.")
         before = self._state()
         if not self.preview(save_plan=True).complete:
             raise RefusedError(f"The preview of {self.stack} failed, or a policy refused it: see the summary.")
-        record = record_plan(stack=self.stack, commit=self.commit, plan=self._file(PLAN), state=before)
+        record = record_plan(
+            stack=self.stack, commit=self.commit, plan=self._file(PLAN), state=before, drift=fingerprint(drifted)
+        )
         self._file(RECORD).write_text(record.dumps())
         return record
 
@@ -79,6 +83,11 @@ class StackRun:
         record = PlanRecord.loads(self._file(RECORD).read_text())
         plan = self._file(PLAN)
         check_plan(record, stack=self.stack, commit=self.commit, plan=plan, state=self._state())
+        if fingerprint(self.drift()) != record.drift:
+            raise RefusedError(
+                f"Not applied: somebody changed {self.stack} outside of the program since the plan was made. "
+                "See `python -m gitops drift`, then plan again and have it approved again."
+            )
         arguments = ["up", "--yes", "--plan", str(plan), "--suppress-outputs", *self._policies()]
         if self._call(self._file("up.log"), *arguments):
             raise GitopsError(f"The update of {self.stack} failed: see {self._file('up.log').name}.")
@@ -109,7 +118,8 @@ class StackRun:
 def pulumi(project: Path, commit: str, environment: dict[str, str] | None = None) -> Run:
     """The CLI on PATH, in a project's folder. The program stamps models with GITHUB_SHA: the commit that is deployed,
     which is not the workflow's own when a stage goes back."""
-    env = (os.environ if environment is None else environment) | {"GITHUB_SHA": commit}
+    # `--event-log`, the only place where a policy that refuses is named beside `--json`, is one of the debug options
+    env = (os.environ if environment is None else environment) | {"GITHUB_SHA": commit, "PULUMI_DEBUG_COMMANDS": "true"}
 
     def call(arguments: Sequence[str], output: Path) -> int:
         with output.open("w") as file:

@@ -59,3 +59,8 @@ def test_the_expected_no_changes_error_is_the_drift_itself(step, document):
         diagnostics=[{"severity": "error", "message": "no changes were expected but changes occurred"}],
     )
     assert len(find_drift(text)) == 1
+
+
+def test_a_stack_with_nothing_in_it_yet_has_no_drift():
+    """What CLI 3.220.0 prints for it; the first deployment of every stack begins with this."""
+    assert find_drift(json.dumps({"config": {"replay:password": "[secret]"}, "duration": 475784})) == []

@@ -98,3 +98,15 @@ def test_what_is_no_plan_no_state_and_no_record_is_said_so(content, files):
         state_digest(content)
     with pytest.raises(GitopsError):
         PlanRecord.loads(content)
+
+
+def test_the_ciphertexts_of_a_plan_are_no_credentials_and_a_secret_in_clear_is_one(files):
+    cipher = "v1:ufGsxYjML6Z0xxBt:Fi6UWPi3ZQ3QH463gFpdidmvodq/iOMMIwA="
+    secret = {SECRET_SIGNATURE: "1b47061264138c4ac30d75fd1eb44270", "ciphertext": cipher}
+    whole = PLAN | {"config": {"imaging:pager": {"secure": cipher}}, "inputs": {"secretString": secret}}
+    files[0].write_text(json.dumps(whole))
+    assert record_plan(stack="prod", commit=COMMIT, plan=files[0], state=files[1])
+    for leak in ({"secretString": cipher}, {"secretString": secret | {"plaintext": "AKIAIOSFODNN7EXAMPLE"}}):
+        files[0].write_text(json.dumps(whole | {"inputs": leak}))
+        with pytest.raises(RefusedError, match="in clear"):
+            record_plan(stack="prod", commit=COMMIT, plan=files[0], state=files[1])

@@ -85,3 +85,46 @@ def test_a_stack_that_changed_after_the_approval_is_not_updated(run, cli):
     with pytest.raises(RefusedError, match="changed since"):
         run.apply()
     assert not cli.updated
+
+
+def test_a_stack_that_drifted_after_the_approval_is_not_updated(run, cli):
+    run.plan()
+    cli.drifted = True
+    with pytest.raises(RefusedError, match="outside of the program"):
+        run.apply()
+    assert not cli.updated
+
+
+def test_a_drift_that_the_approved_plan_is_to_undo_is_no_reason_to_refuse_it_and_another_one_is(run, cli):
+    cli.drifted = True
+    run.plan(restore=True)
+    run.apply()
+    assert cli.updated
+    cli.calls.clear()
+    cli.drifted = False
+    with pytest.raises(RefusedError, match="outside of the program"):
+        run.apply()
+    assert not cli.updated
+
+
+def test_a_rule_that_refuses_is_named_though_the_json_of_a_preview_names_none(cli, tmp_path):
+    """Lines as CLI 3.220.0 writes them with `--event-log`."""
+    refusal = {
+        "policyEvent": {"policyName": "logs-kms", "enforcementLevel": "mandatory", "message": "SENTINEL"},
+        "sequence": 28,
+    }
+
+    def logged(arguments, output):
+        code = cli(arguments, output)
+        if "--event-log" in arguments:
+            events = output.with_name("events.json")
+            events.write_text('{"sequence":0,"policyLoadEvent":{}}\n' + json.dumps(refusal) + "\n")
+        return code
+
+    cli.code = 255
+    run = StackRun(stack="prod", commit=COMMIT, folder=tmp_path, run=logged, policy_pack=tmp_path / "policy")
+    with pytest.raises(RefusedError):
+        run.plan()
+    summary = (tmp_path / SUMMARY).read_text()
+    assert "logs-kms" in summary
+    assert "SENTINEL" not in summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bootstrap.scope import Scope, do, grant
 from components._iam import Conditions, Statement
+from components._logs import EXECUTION_LOGS
 
 
 def observability(scope: Scope) -> list[Statement]:
@@ -28,7 +29,14 @@ def observability(scope: Scope) -> list[Statement]:
                 *do("logs", "AssociateKmsKey", "CreateLogGroup", "DeleteLogGroup", "DeleteMetricFilter"),
                 *do("logs", "DeleteRetentionPolicy", "ListTagsForResource", "PutMetricFilter", "PutRetentionPolicy"),
                 *do("logs", "TagResource", "UntagResource", "DescribeMetricFilters"),
+                *do("logs", "DeleteDataProtectionPolicy", "GetDataProtectionPolicy", "PutDataProtectionPolicy"),
             ],
+            # API Gateway names its group after the id of the API
+            [scope.arn("logs", f"log-group:{name}*") for name in (f"*{scope.prefix}", EXECUTION_LOGS)],
+        ),
+        grant(
+            "ProtectLogs",
+            do("logs", "PutLogGroupDeletionProtection"),
             [scope.arn("logs", f"log-group:*{scope.prefix}*")],
         ),
         grant(  # log delivery and resource policies are settings of the account

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from components._configuration_alerts import PagerUrl, SlackSettings
 from components._configuration_base import Email, Group, NonEmpty, Origin, PolicyName, Principal, Schedule, refusal
 from components._configuration_delivery import DeliverySettings
+from components._configuration_logs import LogsSettings
 from components._configuration_models import ContainerSettings, RegistrySettings, TrainingSettings
 from components._configuration_receiver import ReceiverSettings
 from components._tags import RESERVED
@@ -29,6 +30,7 @@ __all__ = [
     "FunctionsSettings",
     "Group",
     "IngestionSettings",
+    "LogsSettings",
     "MonitoringSettings",
     "NetworkSettings",
     "ReceiverSettings",
@@ -64,10 +66,6 @@ InterfaceService = Literal[
 """Suffixes of the interface endpoints `com.amazonaws.<region>.<suffix>` that the platform may use."""
 NEEDED_SERVICES = frozenset(get_args(InterfaceService)) - {"dicom-medical-imaging", "ecr.api", "ecr.dkr"}
 """What functions and training call from inside the VPC: without its endpoint a call would hang until it times out."""
-LogRetentionDays = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-]
-"""The steps that CloudWatch Logs accepts (PutRetentionPolicy)."""
 
 
 class NetworkSettings(Group):
@@ -85,8 +83,6 @@ class NetworkSettings(Group):
     """AWS services that are reached inside the VPC."""
     https_egress: Literal["endpoints", "internet"] = "endpoints"
     """Where private subnets may go on port 443: to the endpoints alone, or anywhere through NAT."""
-    flow_log_retention_days: LogRetentionDays = 365
-    """Days that flow logs are kept."""
 
     @property
     def zones(self) -> int:
@@ -199,8 +195,6 @@ class FunctionsSettings(Group):
     """Lambda runtime; the layers are built for it (`make layers`)."""
     log_level: Literal["INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe records that are written; DEBUG is not offered, for it could show what must not be logged."""
-    log_retention_days: LogRetentionDays = 365
-    """Days that operational logs are kept; audit groups keep monitoring.auditRetentionDays."""
     image_ingestion: FunctionSettings = _size(512, 300)
     """Validates, de-identifies and imports."""
     pipeline_trigger: FunctionSettings = _size(256, 60)
@@ -282,8 +276,6 @@ class MonitoringSettings(Group):
     """Alarm: size of a bucket, GB."""
     audit_lag_minutes: int = Field(default=15, ge=1, le=1440)
     """Alarm: age of the newest audit record, minutes."""
-    audit_retention_days: LogRetentionDays = 2557
-    """Days that audit logs are kept; six years are the rule's least (45 CFR 164.316(b)(2)(i))."""
 
 
 class SecuritySettings(Group):
@@ -360,6 +352,7 @@ class Settings(Group):
     storage: StorageSettings
     ingestion: IngestionSettings
     functions: FunctionsSettings
+    logs: LogsSettings = LogsSettings()
     training: TrainingSettings
     registry: RegistrySettings
     containers: ContainerSettings = ContainerSettings()

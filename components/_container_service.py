@@ -15,6 +15,7 @@ import pulumi_aws as aws
 
 from components._base import Context
 from components._iam import Statement, service_role
+from components._logs import LogClass, LogKeeping, log_group
 from components._tags import DataClass
 from components._workload import KeyArns
 from components.containers import repository_arns
@@ -39,6 +40,7 @@ class ContainerPlan:
         statements: all that the code may do.
         ports: container ports.
         cpu, memory_mb: a pair that Fargate offers, in CPU units (1,024 is one core) and MiB.
+        log_class: `audit` where its log tells who did what to health information.
         temporary_gb: size of the disk below /tmp, 21 to 200; the root file system is read-only.
     """
 
@@ -55,6 +57,7 @@ class ContainerPlan:
     minimum_tasks: int
     maximum_tasks: int
     data_class: DataClass
+    log_class: LogClass = "operations"
     temporary_gb: int = 21
 
 
@@ -65,7 +68,7 @@ class ContainerGround:
     context: Context
     keys: KeyArns
     subnet_ids: pulumi.Input[Sequence[str]]
-    log_retention_days: int
+    logs: LogKeeping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +106,11 @@ def container_service(
     context = ground.context
     physical = context.naming.name(plan.role)
     tags = context.tags_for(plan.role, plan.data_class)
-    logs = aws.cloudwatch.LogGroup(
+    logs = log_group(
         f"{name}-logs",
         name=f"/aws/ecs/{physical}",
-        kms_key_id=ground.keys.logs,
-        retention_in_days=ground.log_retention_days,
+        log_class=plan.log_class,
+        keeping=ground.logs,
         tags=tags,
         opts=child,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import pulumi
 import pulumi_aws as aws
 
 from components._base import Context
+from components._logs import LogKeeping, log_group
 
 EDGE_REGION: Final = "us-east-1"
 """Where CloudFront's web ACLs, certificates and their logs live, whatever the stack's region."""
@@ -22,8 +24,7 @@ def edge_firewall(
     logical_name: str,
     *,
     context: Context,
-    log_key: pulumi.Input[str],
-    log_retention_days: int,
+    keeping: LogKeeping,
     tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> aws.wafv2.WebAcl:
@@ -40,14 +41,14 @@ def edge_firewall(
         tags=dict(tags),
         opts=opts,
     )
-    logs = aws.cloudwatch.LogGroup(
+    logs = log_group(
         f"{logical_name}-logs",
         name=f"aws-waf-logs-{context.naming.name('viewer')}",  # WAF writes to groups with this prefix only
-        region=EDGE_REGION,
+        log_class="audit",  # who was refused at the door, before any other log hears of it
         # a key of another region cannot encrypt it: CloudWatch's own does, and no PHI is in it
-        kms_key_id=log_key if context.region == EDGE_REGION else None,
-        retention_in_days=log_retention_days,
-        tags=dict(tags),
+        keeping=keeping if context.region == EDGE_REGION else replace(keeping, audit_key=None),
+        region=EDGE_REGION,
+        tags=tags,
         opts=opts,
     )
     aws.wafv2.WebAclLoggingConfiguration(

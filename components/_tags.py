@@ -11,7 +11,9 @@ DataClass = Literal[
 ]
 """What a resource holds. One customer-managed key belongs to each class but `operations`, which holds no data."""
 
-RESERVED = frozenset({"project", "stack", "component", "owner", "data-class", "managed-by"})
+LOG_CLASS = "log-class"
+"""Tag of a log group: `operations` or `audit` (components/_logs.py)."""
+RESERVED = frozenset({"project", "stack", "component", "owner", "data-class", LOG_CLASS, "managed-by"})
 
 
 @dataclass(frozen=True, kw_only=True)

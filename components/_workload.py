@@ -9,6 +9,7 @@ import pulumi
 
 from components._base import Context
 from components._iam import Statement
+from components._logs import LogClass, LogKeeping
 from components._tags import DataClass
 from components.alarms import PLATFORM
 from components.function import (
@@ -58,6 +59,7 @@ class Workload:
         runtime: Lambda runtime identifier.
         shared_layer: ARN of the layer that every function loads.
         log_level: INFO or above.
+        logs: how logs are kept, by class.
     """
 
     context: Context
@@ -66,7 +68,7 @@ class Workload:
     runtime: str
     shared_layer: pulumi.Input[str]
     log_level: str
-    log_retention_days: int
+    logs: LogKeeping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,7 @@ class FunctionPlan:
         role: last part of its physical name; also the `service` of its logs and metrics.
         environment: its own variables, beside the three that all functions have.
         layers: layers beside the shared one.
+        log_class: `audit` where its log tells who did what to health information.
         path: folder of the package when it is not `lambdas/<package>`.
     """
 
@@ -89,6 +92,7 @@ class FunctionPlan:
     statements: Sequence[Statement]
     data_class: DataClass
     layers: Sequence[pulumi.Input[str]] = ()
+    log_class: LogClass = "operations"
     path: str | None = None
 
 
@@ -111,9 +115,7 @@ def platform_function(
             ),
             size=plan.size,
             network=workload.network,
-            keys=FunctionKeys(
-                environment=workload.keys.secrets, logs=workload.keys.logs, dead_letters=workload.keys.events
-            ),
+            keys=FunctionKeys(environment=workload.keys.secrets, dead_letters=workload.keys.events),
             environment={
                 "POWERTOOLS_SERVICE_NAME": plan.role,
                 "POWERTOOLS_METRICS_NAMESPACE": PLATFORM,
@@ -121,7 +123,8 @@ def platform_function(
                 **plan.environment,
             },
             statements=plan.statements,
-            log_retention_days=workload.log_retention_days,
+            logs=workload.logs,
+            log_class=plan.log_class,
             log_level=workload.log_level,
             data_class=plan.data_class,
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import pulumi
@@ -14,6 +14,7 @@ from components import openapi
 from components._base import PlatformComponent
 from components._configuration import ApiSettings
 from components._iam import Statement, service_role
+from components._logs import EXECUTION_LOGS, LogClass, log_group
 from components._queues import Senders, encrypted_queue
 from components._rules import Rule, function_target, rule_arn
 from components._workload import Workload, platform_function
@@ -50,7 +51,6 @@ class RadiologistApiArgs:
 
     Attributes:
         settings: life of upload URLs, rate limits, browser origins, second factor, firewall.
-        audit_retention_days: how long the function's log is kept: it holds who read which study.
         deletion_protection: keeps the accounts of people when the stack goes.
     """
 
@@ -59,7 +59,6 @@ class RadiologistApiArgs:
     settings: ApiSettings
     size: FunctionSize
     api_layer: pulumi.Input[str]
-    audit_retention_days: int
     deletion_protection: bool
 
 
@@ -132,11 +131,6 @@ class RadiologistApi(PlatformComponent):
     def _build_function(self, name: str, client_ids: pulumi.Input[str]) -> PlatformFunction:
         """The function, whose log is an audit record: kept for years, under the key of that class."""
         args, workload = self._args, self._args.workload
-        audited = replace(
-            workload,
-            keys=replace(workload.keys, logs=workload.keys.audit),
-            log_retention_days=args.audit_retention_days,
-        )
         return platform_function(
             f"{name}-function",
             plan(
@@ -147,7 +141,7 @@ class RadiologistApi(PlatformComponent):
                 api_layer=args.api_layer,
                 client_ids=client_ids,
             ),
-            audited,
+            workload,
             self.child(),
         )
 
@@ -220,10 +214,14 @@ class RadiologistApi(PlatformComponent):
             triggers={"body": rest.body.apply(_digest)},
             opts=self.child(),
         )
-        access_log = self._log_group(f"{name}-access-logs", f"/aws/apigateway/{self._context.naming.name('api')}")
+        access_log = self._log_group(
+            f"{name}-access-logs", f"/aws/apigateway/{self._context.naming.name('api')}", "audit"
+        )
         # made beforehand: API Gateway would make an unencrypted group that is kept for ever
         self._log_group(
-            f"{name}-execution-logs", pulumi.Output.concat("API-Gateway-Execution-Logs_", rest.id, f"/{STAGE}")
+            f"{name}-execution-logs",
+            pulumi.Output.concat(EXECUTION_LOGS, rest.id, f"/{STAGE}"),
+            "operations",
         )
         stage = aws.apigateway.Stage(
             f"{name}-stage",
@@ -255,13 +253,15 @@ class RadiologistApi(PlatformComponent):
         )
         return stage
 
-    def _log_group(self, logical_name: str, physical_name: pulumi.Input[str]) -> aws.cloudwatch.LogGroup:
+    def _log_group(
+        self, logical_name: str, physical_name: pulumi.Input[str], log_class: LogClass
+    ) -> aws.cloudwatch.LogGroup:
         workload = self._args.workload
-        return aws.cloudwatch.LogGroup(
+        return log_group(
             logical_name,
             name=physical_name,
-            kms_key_id=workload.keys.logs,
-            retention_in_days=workload.log_retention_days,
+            log_class=log_class,
+            keeping=workload.logs,
             tags=self._tags,
             opts=self.child(),
         )

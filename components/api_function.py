@@ -122,6 +122,7 @@ def plan(
             put_events(stores.bus_arn, event_patterns.API_SOURCE),
         ],
         data_class="phi",
+        log_class="audit",  # it tells who read which study
     )
 
 

@@ -13,6 +13,7 @@ import pulumi_aws as aws
 
 from components._base import Context, Naming
 from components._container_service import ContainerGround
+from components._logs import LogKeeping
 from components._research_access import ResearchZone
 from components._tags import Tags
 from components._workload import KeyArns, Table, Workload, function_name
@@ -63,6 +64,7 @@ class Foundation:
     context: Context
     keys: DataKeys
     key_arns: KeyArns
+    logs: LogKeeping
     network: SecureVPC
     buckets: PlatformBuckets
     tables: PlatformTables
@@ -90,7 +92,7 @@ class Foundation:
             runtime=functions.runtime,
             shared_layer=self.layers.shared_arn,
             log_level=functions.log_level,
-            log_retention_days=functions.log_retention_days,
+            logs=self.logs,
         )
 
     def container_ground(self) -> ContainerGround:
@@ -99,7 +101,7 @@ class Foundation:
             context=self.context,
             keys=self.key_arns,
             subnet_ids=self.network.private_subnet_ids,
-            log_retention_days=self.settings.functions.log_retention_days,
+            logs=self.logs,
         )
 
     def zone(self) -> ResearchZone:
@@ -141,7 +143,14 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
     abroad = settings.second_region.region
     replica_keys = ReplicaKeys("replica-keys", ReplicaKeysArgs(context=context, region=abroad)) if abroad else None
     keys = DataKeys("keys", DataKeysArgs(context=context, secret_recovery_days=settings.storage.secret_recovery_days))
-    network = SecureVPC("network", _network_args(settings, context, keys))
+    logs = LogKeeping(
+        settings=settings.logs,
+        operations_key=keys.logs_arn,
+        audit_key=keys.audit_arn,
+        protected=settings.storage.deletion_protection,
+        partition=context.partition,
+    )
+    network = SecureVPC("network", _network_args(settings, context, logs))
     buckets = PlatformBuckets("buckets", _bucket_args(settings, context, keys, network))
     tables = PlatformTables(
         "tables",
@@ -170,6 +179,7 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
         context=context,
         keys=keys,
         key_arns=KeyArns(**{name: getattr(keys, f"{name}_arn") for name in KeyArns.__dataclass_fields__}),
+        logs=logs,
         network=network,
         buckets=buckets,
         tables=tables,
@@ -184,7 +194,7 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
     )
 
 
-def _network_args(settings: Settings, context: Context, keys: DataKeys) -> SecureVPCArgs:
+def _network_args(settings: Settings, context: Context, logs: LogKeeping) -> SecureVPCArgs:
     network = settings.network
     return SecureVPCArgs(
         context=context,
@@ -194,8 +204,7 @@ def _network_args(settings: Settings, context: Context, keys: DataKeys) -> Secur
         nat_strategy=network.nat_strategy,
         interface_endpoints=network.interface_endpoints,
         https_egress=network.https_egress,
-        flow_log_retention_days=network.flow_log_retention_days,
-        logs_key_arn=keys.logs_arn,
+        logs=logs,
     )
 
 
@@ -226,9 +235,8 @@ def events_args(base: Foundation) -> PlatformEventsArgs:
     return PlatformEventsArgs(
         context=base.context,
         key_arn=base.keys.events_arn,
-        log_key_arn=base.keys.logs_arn,
         archive_retention_days=ARCHIVE_DAYS,
-        log_retention_days=base.settings.functions.log_retention_days,
+        logs=base.logs,
         subscriptions=[Subscription(protocol="email", endpoint=address) for address in monitoring.alert_emails],
         slack=monitoring.slack,
         pager_url=monitoring.pager_duty_url,
@@ -345,7 +353,6 @@ def api_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) -> 
         settings=settings.api,
         size=size_of(settings.functions, "radiologist_api"),
         api_layer=base.layers.api_arn,
-        audit_retention_days=settings.monitoring.audit_retention_days,
         deletion_protection=settings.storage.deletion_protection,
     )
 

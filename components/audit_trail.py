@@ -14,6 +14,7 @@ import pulumi_aws as aws
 
 from components._base import Context, PlatformComponent
 from components._iam import ServiceRole, Statement, service_role
+from components._logs import LogKeeping, log_group
 
 Insight = Literal["ApiCallRateInsight", "ApiErrorRateInsight"]
 ROLE: Final = "audit-trail"
@@ -42,7 +43,7 @@ class AuditTrailArgs:
     Attributes:
         bucket: component that made the audit bucket: the trail waits for its policy, without which CloudTrail refuses.
         phi_bucket_arns: buckets whose reads and writes are recorded object by object.
-        log_retention_days: of the log group; the bucket's own retention is its Object Lock.
+        logs: how logs are kept, by class; the bucket's own retention is its Object Lock.
         insights: what CloudTrail learns the usual rate of, to report what is unusual.
     """
 
@@ -53,7 +54,7 @@ class AuditTrailArgs:
     key_arn: pulumi.Input[str]
     phi_bucket_arns: Sequence[pulumi.Input[str]]
     datastore_arn: pulumi.Input[str]
-    log_retention_days: int
+    logs: LogKeeping
     insights: Sequence[Insight] = ()
 
 
@@ -71,11 +72,11 @@ class AuditTrail(PlatformComponent):
         """Builds the trail; see `AuditTrailArgs` for what it takes."""
         super().__init__("imaging:audit_trail:AuditTrail", name, opts)
         tags = args.context.tags_for("audit-trail", "audit")
-        group = aws.cloudwatch.LogGroup(
+        group = log_group(
             f"{name}-logs",
             name=trail_log_group(args.context),
-            kms_key_id=args.key_arn,
-            retention_in_days=args.log_retention_days,
+            log_class="audit",
+            keeping=args.logs,
             tags=tags,
             opts=self.child(),
         )

@@ -97,5 +97,6 @@ def plan(workload: Workload, stores: BreachStores, security: SecuritySettings, s
             Statement(sid="TellCompliance", actions=["sns:Publish"], resources=[stores.topic_arn]),
             use_key(context, "UseTopicKey", "sns", [keys.events], write=True),
         ],
-        data_class="operations",  # its log tells what was done; the records are in the audit bucket
+        data_class="operations",
+        log_class="audit",  # what was done about an incident (45 CFR 164.308(a)(6)(ii), 164.414(b))
     )

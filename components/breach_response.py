@@ -199,6 +199,7 @@ class BreachResponse(PlatformComponent):
             ],
             tags=self._tags,
             parent=self,
+            log_class="audit",
         )
 
     def _build_rule(self, name: str, machine: aws.sfn.StateMachine) -> None:

@@ -6,7 +6,7 @@ The policy pack judges what the program says; these rules judge what is there, c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components._base import Context, PlatformComponent
+from components._configuration_logs import LogsSettings
 
 SERVICE: Final = "config.amazonaws.com"
 SERVICE_ROLE: Final = "role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
@@ -26,7 +27,6 @@ RULES: Final[Mapping[str, Mapping[str, str]]] = {
     "CLOUD_TRAIL_LOG_FILE_VALIDATION_ENABLED": {},
     "CLOUDTRAIL_S3_DATAEVENTS_ENABLED": {},
     "CMK_BACKING_KEY_ROTATION_ENABLED": {},
-    "CW_LOGGROUP_RETENTION_PERIOD_CHECK": {},
     "DYNAMODB_PITR_ENABLED": {},
     "DYNAMODB_TABLE_ENCRYPTED_KMS": {},
     "EC2_EBS_ENCRYPTION_BY_DEFAULT": {},
@@ -53,6 +53,10 @@ RULES: Final[Mapping[str, Mapping[str, str]]] = {
 """Managed rules of AWS's HIPAA conformance pack that concern the platform, with their parameters.
 https://docs.aws.amazon.com/config/latest/developerguide/operational-best-practices-for-hipaa_security.html"""
 
+RETENTION: Final = "CW_LOGGROUP_RETENTION_PERIOD_CHECK"
+PARAMETERS_LIMIT: Final = 1024
+"""Characters that AWS Config takes for the parameters of a rule (PutConfigRule)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationRecordArgs:
@@ -60,12 +64,16 @@ class ConfigurationRecordArgs:
 
     Attributes:
         bucket: component that made the logs bucket: delivery waits for its policy.
+        log_days: retention that no log group may fall below, by class.
+        audit_log_groups: names of those that tell who did what.
         make_service_role: False where the account has Config's service-linked role already (one an account).
     """
 
     context: Context
     bucket: pulumi.Resource
     bucket_name: pulumi.Input[str]
+    log_days: LogsSettings
+    audit_log_groups: Sequence[str]
     make_service_role: bool = True
 
 
@@ -102,8 +110,8 @@ class ConfigurationRecord(PlatformComponent):
         recording = aws.cfg.RecorderStatus(
             f"{name}-on", name=recorder.name, is_enabled=True, opts=self.child(depends_on=[channel])
         )
-        for rule, parameters in RULES.items():
-            role = rule.lower().replace("_", "-")
+        checks = {role_of(rule): (rule, parameters) for rule, parameters in RULES.items()} | _log_checks(args)
+        for role, (rule, parameters) in checks.items():
             aws.cfg.Rule(
                 f"{name}-{role}",
                 name=context.naming.name(role, limit=128),
@@ -125,3 +133,17 @@ class ConfigurationRecord(PlatformComponent):
                 opts=self.child(),
             )
         ]
+
+
+def role_of(rule: str) -> str:
+    """Last part of a managed rule's name here: `vpc-flow-logs-enabled`."""
+    return rule.lower().replace("_", "-")
+
+
+def _log_checks(args: ConfigurationRecordArgs) -> dict[str, tuple[str, Mapping[str, str]]]:
+    """Role -> rule and parameters: all groups, and once more the audit groups, which must be kept for longer."""
+    operations = {"MinRetentionTime": str(args.log_days.operations_days)}
+    audit = {"MinRetentionTime": str(args.log_days.audit_days), "LogGroupNames": ",".join(args.audit_log_groups)}
+    if len(json.dumps(audit)) > PARAMETERS_LIMIT:
+        raise ValueError(f"the names of the audit log groups are longer than the {PARAMETERS_LIMIT} that Config takes")
+    return {role_of(RETENTION): (RETENTION, operations), f"{role_of(RETENTION)}-audit": (RETENTION, audit)}

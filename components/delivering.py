@@ -56,7 +56,6 @@ def frame_proxy_args(base: Foundation, events: PlatformEvents, api: RadiologistA
         vpc_cidr=str(settings.network.vpc_cidr),
         private_group_id=base.network.private_security_group_id,
         topic_arn=events.topic_arn,
-        audit_retention_days=settings.monitoring.audit_retention_days,
         deletion_protection=settings.storage.deletion_protection,
     )
 
@@ -73,6 +72,6 @@ def viewer_args(base: Foundation, proxy: FrameProxy, api: RadiologistApi) -> Vie
         load_balancer_dns=proxy.load_balancer_dns,
         api_url=api.url,
         log_bucket=base.buckets.logs_name,
-        log_retention_days=settings.functions.log_retention_days,
+        logs=base.logs,
         force_destroy=settings.storage.force_destroy,
     )

@@ -13,6 +13,7 @@ from components._alert_channels import paging_service, slack_channel
 from components._base import Context, PlatformComponent
 from components._configuration_alerts import SlackSettings
 from components._iam import Statement, policy_document
+from components._logs import LogKeeping, log_group
 from components._queues import Senders, encrypted_queue
 from components._rules import rule_arn
 
@@ -40,9 +41,8 @@ class PlatformEventsArgs:
 
     Attributes:
         key_arn: Key of the data class "events": bus, archive, queues and topic.
-        log_key_arn: Key of the operational log groups.
         archive_retention_days: How long events can be replayed.
-        log_retention_days: Retention of the pipeline errors.
+        logs: How logs are kept, by class.
         subscriptions: Who is told; an e-mail address must confirm before it receives anything.
         slack: Channel that alerts are written to.
         pager_url: Paging service that alerts are sent to; a secret.
@@ -51,9 +51,8 @@ class PlatformEventsArgs:
 
     context: Context
     key_arn: pulumi.Input[str]
-    log_key_arn: pulumi.Input[str]
     archive_retention_days: int
-    log_retention_days: int
+    logs: LogKeeping
     subscriptions: Sequence[Subscription] = ()
     slack: SlackSettings | None = None
     pager_url: str | None = None
@@ -224,11 +223,11 @@ class PlatformEvents(PlatformComponent):
         group_name = f"/aws/events/{naming.name('pipeline-errors')}"
         streams = naming.arn("logs", f"log-group:{group_name}:*")
         services = ["delivery.logs.amazonaws.com", "events.amazonaws.com"]
-        group = aws.cloudwatch.LogGroup(
+        group = log_group(
             f"{name}-pipeline-errors",
             name=group_name,
-            kms_key_id=args.log_key_arn,
-            retention_in_days=args.log_retention_days,
+            log_class="operations",
+            keeping=args.logs,
             tags=self._tags,
             opts=self.child(),
         )

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_aws as aws
 
+from components._logs import log_group
 from components._workload import Workload
 
 RATE_LIMIT: Final = 2000
@@ -42,18 +43,18 @@ def firewall(
         opts=opts,
     )
     aws.wafv2.WebAclAssociation(logical_name, resource_arn=stage_arn, web_acl_arn=acl.arn, opts=opts)
-    log_group = aws.cloudwatch.LogGroup(
+    logs = log_group(
         f"{logical_name}-logs",
         name=f"aws-waf-logs-{naming.name('api')}",  # WAF writes to groups with this prefix only
-        kms_key_id=workload.keys.logs,
-        retention_in_days=workload.log_retention_days,
-        tags=dict(tags),
+        log_class="audit",  # who was refused at the door, before any other log hears of it
+        keeping=workload.logs,
+        tags=tags,
         opts=opts,
     )
     aws.wafv2.WebAclLoggingConfiguration(
         logical_name,
         resource_arn=acl.arn,
-        log_destination_configs=[log_group.arn],
+        log_destination_configs=[logs.arn],
         redacted_fields=[{"single_header": {"name": name}} for name in ("authorization", "cookie")],
         opts=opts,
     )

@@ -19,6 +19,7 @@ from components._container_service import (
 )
 from components._frame_proxy_alarms import frame_proxy_alarms
 from components._iam import Statement
+from components._logs import log_group
 from components._workload import Table
 
 ROLE: Final = "frame-proxy"
@@ -56,7 +57,6 @@ class FrameProxyArgs:
     vpc_cidr: str
     private_group_id: pulumi.Input[str]
     topic_arn: pulumi.Input[str]
-    audit_retention_days: int
     deletion_protection: bool
 
 
@@ -108,11 +108,11 @@ class FrameProxy(PlatformComponent):
                 "containers.frameProxy names an image, but delivery.domainName, certificateArn or originCertificateArn "
                 "is missing: browsers could not reach it over TLS (docs/DICOM_STREAMING.md)"
             )
-        audit = aws.cloudwatch.LogGroup(
+        audit = log_group(
             f"{name}-audit",
             name=audit_group(self._context),
-            kms_key_id=args.ground.keys.audit,
-            retention_in_days=args.audit_retention_days,
+            log_class="audit",
+            keeping=args.ground.logs,
             tags=self._tags,
             opts=self.child(),
         )

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components._base import Context, PlatformComponent
 from components._iam import ServiceRole, Statement, policy_document, service_role
+from components._logs import LogClass, LogKeeping, log_group
 from components._tags import DataClass
 
 EVENT_AGE_SECONDS = 6 * 60 * 60
@@ -79,7 +80,6 @@ class FunctionKeys:
     """ARNs of the keys for environment variables, the log group, and the dead-letter queue."""
 
     environment: pulumi.Input[str]
-    logs: pulumi.Input[str]
     dead_letters: pulumi.Input[str]
 
 
@@ -91,7 +91,8 @@ class PlatformFunctionArgs:
         role: the part of the physical names after project and stack, e.g. `image-ingestion`.
         environment: plain variables; secrets go by ARN, never by value.
         statements: all that the function may do beyond its own logs, traces, network and dead letters.
-        log_retention_days: one of the steps CloudWatch Logs allows.
+        logs: how logs are kept, by class.
+        log_class: `audit` where its log tells who did what to health information.
         log_level: INFO or above; DEBUG lines could carry what the data holds.
         data_class: the most sensitive class the function touches, for its tags.
     """
@@ -105,7 +106,8 @@ class PlatformFunctionArgs:
     keys: FunctionKeys
     environment: Mapping[str, pulumi.Input[str]]
     statements: Sequence[Statement]
-    log_retention_days: int
+    logs: LogKeeping
+    log_class: LogClass = "operations"
     log_level: str = "INFO"
     data_class: DataClass = "operations"
 
@@ -159,11 +161,11 @@ class PlatformFunction(PlatformComponent):
 
     def _build_log_group(self, name: str, args: PlatformFunctionArgs) -> aws.cloudwatch.LogGroup:
         # made before the function: Lambda would make an unencrypted group that is kept for ever
-        return aws.cloudwatch.LogGroup(
+        return log_group(
             f"{name}-logs",
             name=f"/aws/lambda/{self._physical_name}",
-            kms_key_id=args.keys.logs,
-            retention_in_days=args.log_retention_days,
+            log_class=args.log_class,
+            keeping=args.logs,
             tags=self._tags,
             opts=self.child(),
         )

@@ -7,15 +7,19 @@ from typing import Any
 
 import pulumi
 
+from components._workload import function_name
 from components.account_defaults import AccountDefaults, AccountDefaultsArgs
+from components.api_function import ROLE as API_ROLE
 from components.assembly import Foundation
-from components.audit_trail import AuditTrail, AuditTrailArgs
+from components.audit_trail import AuditTrail, AuditTrailArgs, trail_log_group
+from components.breach_function import ROLE as BREACH_ROLE
 from components.breach_response import BreachResponse, BreachResponseArgs
 from components.break_glass import BreakGlass, BreakGlassArgs
 from components.configuration_record import ConfigurationRecord, ConfigurationRecordArgs
 from components.detection import Detection, DetectionArgs
 from components.events import PlatformEvents
 from components.mlops_functions import size_of
+from components.network import flow_log_group
 from components.replication import ReplicatedBucket, Replication, ReplicationArgs
 from components.security_alarms import SecurityAlarms, SecurityAlarmsArgs
 from components.storage import Lifecycle, ObjectLock
@@ -60,6 +64,8 @@ def guard(base: Foundation, events: PlatformEvents) -> Guards:
                 context=base.context,
                 bucket=base.buckets,
                 bucket_name=base.buckets.logs_name,
+                log_days=base.settings.logs,
+                audit_log_groups=audit_log_groups(base),
                 make_service_role=wanted.config_service_role,
             ),
         )
@@ -71,6 +77,14 @@ def guard(base: Foundation, events: PlatformEvents) -> Guards:
         breach_response=_breach_response(base, events),
         replication=_replication(base),
     )
+
+
+def audit_log_groups(base: Foundation) -> list[str]:
+    """The groups that tell who did what in every stack, by name."""
+    context = base.context
+    functions = (function_name(context, role) for role in (API_ROLE, BREACH_ROLE))
+    trail = [trail_log_group(context)] if base.settings.security.trail else []
+    return [*trail, flow_log_group(context), *(f"/aws/lambda/{name}" for name in functions)]
 
 
 def _trail(base: Foundation, events: PlatformEvents) -> AuditTrail:
@@ -85,7 +99,7 @@ def _trail(base: Foundation, events: PlatformEvents) -> AuditTrail:
             key_arn=base.keys.audit_arn,
             phi_bucket_arns=[base.buckets.training_data_arn],
             datastore_arn=base.images.datastore_arn,
-            log_retention_days=settings.monitoring.audit_retention_days,
+            logs=base.logs,
             insights=settings.security.trail_insights,
         ),
     )

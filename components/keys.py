@@ -16,6 +16,7 @@ import pulumi_aws as aws
 
 from components._base import NAME_LIMIT, Context, PlatformComponent
 from components._iam import Statement, Text, policy_document
+from components._logs import EXECUTION_LOGS
 from components._tags import DataClass
 
 KEY_CLASSES: tuple[DataClass, ...] = tuple(kind for kind in get_args(DataClass) if kind != "operations")
@@ -101,8 +102,11 @@ def key_policy(context: Context, data_class: DataClass) -> pulumi.Input[str]:
 
 
 def _log_groups(context: Context) -> Statement:
-    # the services' own prefixes stand before ours: /aws/lambda/, aws-waf-logs-
-    groups = context.naming.arn("logs", f"log-group:*{_own(context)}*")
+    groups = [
+        # the services' own prefixes stand before ours: /aws/lambda/, aws-waf-logs-
+        context.naming.arn("logs", f"log-group:*{_own(context)}*"),
+        context.naming.arn("logs", f"log-group:{EXECUTION_LOGS}*"),  # named by API Gateway after the id of the API
+    ]
     return Statement(
         sid="EncryptLogGroupsOfThisAccount",
         actions=["kms:Decrypt", "kms:Describe*", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],

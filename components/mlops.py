@@ -13,6 +13,7 @@ from components import mlops_functions
 from components._base import PlatformComponent
 from components._configuration import FunctionsSettings, RegistrySettings, TrainingSettings
 from components._iam import ServiceRole, service_role
+from components._logs import log_group
 from components._queues import Redrive, Senders, encrypted_queue
 from components._research_access import model_statements, pipeline_statements
 from components._rules import rule_arn
@@ -172,11 +173,11 @@ class MLOpsPipeline(PlatformComponent):
 
     def _build_endpoint_log(self, name: str) -> None:
         """Made beforehand: SageMaker would make an unencrypted group that is kept for ever."""
-        aws.cloudwatch.LogGroup(
+        log_group(
             f"{name}-endpoint-logs",
             name=f"/aws/sagemaker/Endpoints/{model_group(self._context)}",
-            kms_key_id=self._workload.keys.logs,
-            retention_in_days=self._workload.log_retention_days,
+            log_class="operations",
+            keeping=self._workload.logs,
             tags=self._tags,
             opts=self.child(),
         )

@@ -13,6 +13,7 @@ import pulumi_awsx as awsx
 
 from components._base import Context, PlatformComponent
 from components._iam import Statement, policy_document, service_role
+from components._logs import LogKeeping, log_group
 
 AWS_CONTAINER_ACCOUNT = "763104351884"
 """Owner of the AWS deep-learning containers that SageMaker jobs pull (the same account in most regions)."""
@@ -38,7 +39,7 @@ class SecureVPCArgs:
         nat_strategy: `OnePerAz`, or `Single` where an outage of its zone is affordable.
         https_egress: `endpoints` keeps traffic inside the AWS network; `internet` also opens port 443 through NAT.
         interface_endpoints: suffixes of `com.amazonaws.<region>.<suffix>`.
-        logs_key_arn: key of the flow log group.
+        logs: how logs are kept, by class.
     """
 
     context: Context
@@ -48,8 +49,12 @@ class SecureVPCArgs:
     nat_strategy: Literal["Single", "OnePerAz"]
     interface_endpoints: Sequence[str]
     https_egress: Literal["endpoints", "internet"]
-    flow_log_retention_days: int
-    logs_key_arn: pulumi.Input[str]
+    logs: LogKeeping
+
+
+def flow_log_group(context: Context) -> str:
+    """Name of the group that flow logs go to, known before it exists."""
+    return f"/aws/vpc/{context.naming.name('flow-logs')}"
 
 
 def without_public_addresses(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -272,12 +277,12 @@ class SecureVPC(PlatformComponent):
 
     def _build_flow_logs(self, name: str, args: SecureVPCArgs, vpc: awsx.ec2.Vpc) -> aws.cloudwatch.LogGroup:
         naming = self._context.naming
-        group_name = f"/aws/vpc/{naming.name('flow-logs')}"
-        group = aws.cloudwatch.LogGroup(
+        group_name = flow_log_group(self._context)
+        group = log_group(
             f"{name}-flow-logs",
             name=group_name,
-            kms_key_id=args.logs_key_arn,
-            retention_in_days=args.flow_log_retention_days,
+            log_class="audit",  # where data went and what was refused: an incident is found months after it began
+            keeping=args.logs,
             tags=self._tags.as_dict(),
             opts=self.child(),
         )

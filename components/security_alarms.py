@@ -81,8 +81,13 @@ def watches(context: Context) -> list[Watch]:
         ),
         Watch(
             role="record-retention-change",
-            meaning="Retention, Object Lock or life cycle of a bucket was changed.",
-            pattern=_one_of("s3", "PutBucketObjectLockConfiguration", "PutBucketLifecycle", "PutBucketVersioning"),
+            meaning="How long records are kept was changed: Object Lock or life cycle of a bucket, or a log group.",
+            pattern=_one_of(
+                None,
+                *("PutBucketObjectLockConfiguration", "PutBucketLifecycle", "PutBucketVersioning"),
+                *("DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy", "DeleteRetentionPolicy"),
+                *("PutLogGroupDeletionProtection", "DeleteDataProtectionPolicy"),
+            ),
         ),
         Watch(
             role="bucket-access-change",

@@ -178,6 +178,7 @@ class DicomReceiver(PlatformComponent):
             minimum_tasks=settings.minimum_tasks,
             maximum_tasks=settings.maximum_tasks,
             data_class="phi",
+            log_class="audit",  # which peer sent what when, and whom it refused
             temporary_gb=TEMPORARY_GB,
         )
 

@@ -12,6 +12,7 @@ from components._base import Context, PlatformComponent
 from components._configuration_delivery import DeliverySettings
 from components._edge_firewall import edge_firewall
 from components._iam import Statement, policy_document
+from components._logs import LogKeeping
 from components._workload import KeyArns
 from components.storage import Lifecycle, SecureBucket, SecureBucketArgs
 
@@ -65,7 +66,7 @@ class ViewerDeliveryArgs:
     load_balancer_dns: pulumi.Input[str]
     api_url: pulumi.Input[str]
     log_bucket: pulumi.Input[str]
-    log_retention_days: int
+    logs: LogKeeping
     force_destroy: bool
 
 
@@ -114,8 +115,7 @@ class ViewerDelivery(PlatformComponent):
         acl = edge_firewall(
             f"{name}-firewall",
             context=self._context,
-            log_key=args.keys.logs,
-            log_retention_days=args.log_retention_days,
+            keeping=args.logs,
             tags=self._tags,
             opts=self.child(),
         )

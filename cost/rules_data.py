@@ -135,7 +135,20 @@ def table(resource: Resource, case: Case) -> Iterator[Amount]:
 
 def log_group(resource: Resource, case: Case) -> Iterator[Amount]:
     """What is taken in, and what the retention keeps of it."""
-    usage = case.usage
+    driver, taken = _logged(resource.name, case.usage)
+    months = min(case.usage.months_in_operation, (resource.inputs.get("retentionInDays") or 10**6) / DAYS_A_MONTH)
+    yield Amount(price="log-gb", quantity=taken, driver=driver)
+    yield Amount(price="log-stored-gb", quantity=taken * months * LOG_COMPRESSION, driver=driver)
+
+
+def log_mask(resource: Resource, case: Case) -> Iterator[Amount]:
+    """All that its log group takes in is looked through."""
+    driver, taken = _logged(resource.name.removesuffix("-mask"), case.usage)
+    yield Amount(price="log-mask-gb", quantity=taken, driver=driver)
+
+
+def _logged(group: str, usage: Usage) -> tuple[Driver, float]:
+    """What drives a log group, and what it takes in a month (GB)."""
     gb: dict[str, tuple[Driver, float]] = {
         "network-flow-logs": ("standing", usage.flow_log_gb),
         "ingestion-function-logs": ("scan", usage.files * usage.per_file.log_kilobytes * 0.7 / 1e6),
@@ -148,10 +161,7 @@ def log_group(resource: Resource, case: Case) -> Iterator[Amount]:
         "api-access-logs": ("reader", usage.readings * usage.calls_per_study * 0.5 / 1e6),
         "api-firewall-logs": ("reader", usage.readings * usage.calls_per_study * 1.5 / 1e6),
     }
-    driver, taken = gb.get(resource.name, ("standing", 0.05))
-    months = min(usage.months_in_operation, (resource.inputs.get("retentionInDays") or 10**6) / DAYS_A_MONTH)
-    yield Amount(price="log-gb", quantity=taken, driver=driver)
-    yield Amount(price="log-stored-gb", quantity=taken * months * LOG_COMPRESSION, driver=driver)
+    return gb.get(group, ("standing", 0.05))
 
 
 def repository(resource: Resource, case: Case) -> Iterator[Amount]:
@@ -176,6 +186,7 @@ def replication(resource: Resource, case: Case) -> Iterator[Amount]:
 
 RULES: Final[Mapping[str, Rule]] = {
     "aws:cloudcontrol/resource:Resource": data_store,  # the program makes nothing else by Cloud Control
+    "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy": log_mask,
     "aws:cloudwatch/logGroup:LogGroup": log_group,
     "aws:dynamodb/table:Table": table,
     "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration": scanning,

@@ -240,10 +240,10 @@ def test_nothing_depends_on_the_name_of_a_stack() -> None:
 def test_every_encrypted_log_group_is_one_that_its_keys_policy_names(program: Any) -> None:
     """A group whose name the key's condition does not match could not be made: CloudWatch Logs would be refused."""
     patterns = [
-        condition["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+        pattern
         for key in program.of("aws:kms/key:Key")
         for condition in (s.get("Condition") or {} for s in json.loads(key.inputs["policy"])["Statement"])
-        if "kms:EncryptionContext:aws:logs:arn" in condition.get("ArnLike", {})
+        for pattern in condition.get("ArnLike", {}).get("kms:EncryptionContext:aws:logs:arn", [])
     ]
     encrypted = [group for group in program.of("aws:cloudwatch/logGroup:LogGroup") if group.inputs.get("kmsKeyId")]
     assert len(encrypted) > 5

@@ -57,9 +57,8 @@ def documents(stack: str) -> dict[str, dict[str, Any]]:
             if isinstance(value, str) and key in ("policy", "assumeRolePolicy", "policyDocument", "definition"):
                 name = f"{resource.token.rsplit(':', 1)[1]} {resource.name} {key}"
                 document = json.loads(value)
-                if (
-                    "Statement" in document or "States" in document
-                ):  # a repository's lifecycle is a policy of another kind
+                # a repository's lifecycle and the mask of a log group are policies of another kind
+                if "States" in document or "Effect" in (document.get("Statement") or [{}])[0]:
                     found["machines" if key == "definition" else "policies"][name] = document
     return found
 

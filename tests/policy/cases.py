@@ -352,11 +352,14 @@ CASES: dict[str, Case] = {
     "logs-kms": Case("aws:cloudwatch/logGroup:LogGroup", {"kmsKeyId": KEY}, ({"kmsKeyId": GONE},)),
     "logs-retention": Case(
         "aws:cloudwatch/logGroup:LogGroup",
-        {"retentionInDays": 365.0},
+        {"retentionInDays": 2557.0, "tags": {"log-class": "audit"}},
         (
             {"retentionInDays": GONE},
-            {"retentionInDays": 30.0},
-            {"retentionInDays": 365.0, "tags": {"data-class": "audit"}},
+            {"retentionInDays": GONE, "tags": {"log-class": "operations"}},
+            {"retentionInDays": 365.0},
+            {"retentionInDays": 365.0, "tags": GONE},
+            {"retentionInDays": 365.0, "tags": {"log-class": "else"}},
+            {"retentionInDays": 365.0, "tags": {"log-class": "operations", "data-class": "audit"}},
         ),
     ),
     "alarm-actions": Case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from cases import AUD, GITHUB, GONE, KEY, OWN_ACCOUNT, ROLE, SERVICE, SUB, TRUSTED, Case, allow, policy
@@ -23,6 +24,14 @@ def github(condition: dict[str, Any]) -> dict[str, Any]:
 
 def granted(**statement: Any) -> dict[str, Any]:
     return {"policy": policy(allow(**statement))}
+
+
+def mask(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2021-06-01", "Statement": list(statements)})
+
+
+AUDITED = {"DataIdentifier": ["a"], "Operation": {"Audit": {"FindingsDestination": {}}}}
+MASKED = {"DataIdentifier": ["a"], "Operation": {"Deidentify": {"MaskConfig": {}}}}
 
 
 def exact(sub: str) -> dict[str, Any]:
@@ -229,8 +238,13 @@ CASES: dict[str, Case] = {
     ),
     "logs-no-delete": Case(
         "aws:cloudwatch/logGroup:LogGroup",
-        {"tags": {"data-class": "audit"}, "skipDestroy": True},
+        {"tags": {"log-class": "audit"}, "skipDestroy": True},
         ({"skipDestroy": GONE},),
+    ),
+    "logs-mask-whole": Case(
+        "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy",
+        {"policyDocument": mask(AUDITED, MASKED)},
+        ({"policyDocument": mask(AUDITED)}, {"policyDocument": mask(AUDITED, {**MASKED, "DataIdentifier": ["b"]})}),
     ),
     "trail-validation": Case(TRAIL, {"enableLogFileValidation": True}, ({"enableLogFileValidation": GONE},)),
     "trail-kms": Case(TRAIL, {"kmsKeyId": KEY}, ({"kmsKeyId": GONE},)),

@@ -9,7 +9,10 @@ from hipaa_pack.rule import CompanionRule, StackRule
 
 LINKS = [rule for rule in rules() if isinstance(rule, CompanionRule)]
 RULES = {rule.id: rule for rule in rules()}
-NOT_EXEMPT: dict[str, dict[str, object]] = {"s3-audit-lock-present": {"tags": {"data-class": "audit"}}}
+NOT_EXEMPT: dict[str, dict[str, object]] = {
+    "logs-mask-phi": {"tags": {"data-class": "phi", "log-class": "operations"}},
+    "s3-audit-lock-present": {"tags": {"data-class": "audit"}},
+}
 """What makes a rule concern a resource at all."""
 
 

@@ -13,7 +13,8 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from hipaa_pack import waivers
 from hipaa_pack.pack import rules
-from hipaa_pack.rule import AnyRule, StackRule
+from hipaa_pack.reads import plain
+from hipaa_pack.rule import AnyRule, CompanionRule, ResourceRule, StackRule
 from hipaa_pack.rules.governance import LAST
 
 RULES = {rule.id: rule for rule in rules()}
@@ -225,3 +226,44 @@ def test_every_rule_over_a_stack_has_a_test_here() -> None:
     through_the_engine = {rule.id for rule in LAST}
     over_stacks = {rule.id for rule in RULES.values() if isinstance(rule, StackRule | AnyRule)}
     assert {rule for rule in over_stacks if f'"{rule}"' not in own} == through_the_engine
+
+
+TRAIL, FLOW = "aws:cloudtrail/trail:Trail", "aws:ec2/flowLog:FlowLog"
+MASK = "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy"
+
+
+def test_what_a_trail_or_flow_log_writes_is_an_audit_log() -> None:
+    audit, silent = resource(GROUP, "audit", tags={"log-class": "audit"}), resource(GROUP, "silent")
+    loose = resource(GROUP, "loose", tags={"log-class": "operations"})
+    later = resource(GROUP, "later", tags=UNKNOWN_STRING_VALUE)
+    writers = [resource(TRAIL, g.name, {"cloudWatchLogsGroupArn": [g]}) for g in (audit, silent, later)]
+    flow = resource(FLOW, "flow", {"logDestination": [loose]}, logDestination=UNKNOWN_STRING_VALUE)
+    assert refused("logs-audit-class", audit, silent, loose, later, *writers, flow) == ["loose"]
+
+
+def test_operations_logs_of_what_touches_phi_have_a_mask() -> None:
+    def group(name: str, log_class: str, data_class: str) -> PolicyResource:
+        return resource(GROUP, name, name=name, tags={"log-class": log_class, "data-class": data_class})
+
+    masked, bare = group("masked", "operations", "phi"), group("bare", "operations", "phi")
+    others = [group("audit", "audit", "phi"), group("research", "operations", "research")]
+    mask = resource(MASK, "mask", {"logGroupName": [masked]}, logGroupName=UNKNOWN_STRING_VALUE)
+    rule = RULES["logs-mask-phi"]
+    assert isinstance(rule, CompanionRule)
+    assert [r.name for r, _ in rule.violations([masked, bare, *others, mask])] == ["bare"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "days", "refusals"),
+    [
+        ({"log-class": "operations"}, 7.0, 0),
+        ({"log-class": "audit"}, 7.0, 1),
+        (UNKNOWN_STRING_VALUE, 7.0, 1),
+        ({"log-class": UNKNOWN_STRING_VALUE}, 7.0, 1),
+        ({}, 2557.0, 0),
+    ],
+)
+def test_a_log_group_whose_class_is_not_known_is_kept_like_an_audit_log(tags: Any, days: float, refusals: int) -> None:
+    rule = RULES["logs-retention"]
+    assert isinstance(rule, ResourceRule)
+    assert len(list(rule.check(plain(unknown_checking_proxy({"retentionInDays": days, "tags": tags}))))) == refusals

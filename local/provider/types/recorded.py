@@ -110,6 +110,8 @@ RECORDED: tuple[Row, ...] = (
     ("xray/group:Group", "groupName", "{arn}",
      {"arn": "arn:aws:xray:{aws.region}:{aws.account}:group/{groupName}/{hash}"}, ABSENT.format("X-Ray")),
     ("xray/encryptionConfig:EncryptionConfig", "", "{aws.region}", {}, ABSENT.format("X-Ray")),
+    ("cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy", "", "{logGroupName}", {},
+     "the embedded AWS has no PutDataProtectionPolicy"),
     ("cloudwatch/queryDefinition:QueryDefinition", "name", "{uuid}",
      {"arn": "arn:aws:logs:{aws.region}:{aws.account}:query-definition:{id}", "queryDefinitionId": "{id}"},
      "the embedded AWS has no PutQueryDefinition"),

@@ -94,6 +94,12 @@ OWN_KEY = {"aws:ResourceTag/project": NAME, "aws:ResourceTag/stack": "prod"}
         ("cloudtrail:UpdateTrail", f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/{NAME}-prod-trail", {}),
         ("kms:PutKeyPolicy", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1", OWN_KEY),
         ("s3:PutObject", f"{STATE}/.pulumi/stacks/{NAME}/prod.json", {}),
+        ("logs:CreateLogGroup", f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/{NAME}-prod-monitoring", {}),
+        (  # named by API Gateway after the id of the API
+            "logs:CreateLogGroup",
+            f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:API-Gateway-Execution-Logs_a1b2c3/v1",
+            {},
+        ),
         ("ecr:CreateRepository", f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{NAME}-prod-api", {}),
     ],
     ids=lambda value: value[0],
@@ -216,6 +222,10 @@ WAIVED = {
     ("RESOURCE_STAR", "WatchTheAccount"): "one detector, recorder and analyzer an account, named by AWS",
     ("RESOURCE_STAR", "ReadWatchTheAccount"): "one detector, recorder and analyzer an account, named by AWS",
     ("RESOURCE_STAR", "Respond"): "a boundary grants nothing; a finding may name any resource of the account",
+    (
+        "UNKNOWN_ACTION",
+        "ProtectLogs",
+    ): "deletion protection of log groups is newer than parliament's list; boto3 has it",
     ("RESOURCE_MISMATCH", "Aliases"): "the other half of the right is the statement AliasesOfKeys",
     ("RESOURCE_MISMATCH", "AliasesOfKeys"): "the other half of the right is the statement Aliases",
     ("RESOURCE_POLICY_PRIVILEGE_ESCALATION", "Buckets"): "setting bucket policies is its work; the boundary denies PHI",

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from components._base import Context, Naming
+from components._configuration_logs import LogsSettings
+from components._logs import LogKeeping
 from components._tags import Tags
 from components._workload import KeyArns, Table, Workload
 from components.function import FunctionNetwork
@@ -71,7 +73,7 @@ def workload(context: Context) -> Workload:
         runtime="python3.12",
         shared_layer=context.naming.arn("lambda", "layer:shared:1"),
         log_level="INFO",
-        log_retention_days=365,
+        logs=LogKeeping(settings=LogsSettings(), operations_key=arns["logs"], audit_key=arns["audit"], protected=True),
     )
 
 

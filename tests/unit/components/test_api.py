@@ -49,7 +49,6 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[..., d
                 settings=ApiSettings(**settings),
                 size=FunctionSize(memory_mb=512, timeout_seconds=29),
                 api_layer=context.naming.arn("lambda", "layer:api:1"),
-                audit_retention_days=2557,
                 deletion_protection=deletion_protection,
             ),
         )

@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 from components._base import Context
+from components._workload import Workload
 from components.audit_trail import AuditTrail, AuditTrailArgs, trail_arn
 
 TRAIL = "aws:cloudtrail/trail:Trail"
@@ -16,7 +17,7 @@ STORE = "arn:aws:medical-imaging:us-east-1:111122223333:datastore/d"
 
 
 @pytest.fixture
-def program(context: Context) -> Callable[[], dict[str, Any]]:
+def program(context: Context, workload: Workload) -> Callable[[], dict[str, Any]]:
     """A trail over one PHI bucket."""
 
     def run() -> dict[str, Any]:
@@ -31,7 +32,7 @@ def program(context: Context) -> Callable[[], dict[str, Any]]:
                 key_arn="arn:aws:kms:us-east-1:111122223333:key/audit",
                 phi_bucket_arns=["arn:aws:s3:::phi"],
                 datastore_arn=STORE,
-                log_retention_days=2557,
+                logs=workload.logs,
                 insights=["ApiErrorRateInsight"],
             ),
         )

@@ -39,7 +39,7 @@ def build(
                 "frame-proxy",
                 FrameProxyArgs(
                     ground=ContainerGround(
-                        context=context, keys=workload.keys, subnet_ids=["subnet-1"], log_retention_days=365
+                        context=context, keys=workload.keys, subnet_ids=["subnet-1"], logs=workload.logs
                     ),
                     settings=chosen,
                     image=image,
@@ -54,7 +54,6 @@ def build(
                     vpc_cidr="10.0.0.0/16",
                     private_group_id="sg-private",
                     topic_arn=context.naming.arn("sns", "alerts"),
-                    audit_retention_days=2557,
                     deletion_protection=True,
                 ),
             )
@@ -69,7 +68,7 @@ def build(
                     load_balancer_dns=proxy.load_balancer_dns,
                     api_url="https://abc.execute-api.us-east-1.amazonaws.com/v1",
                     log_bucket="logs",
-                    log_retention_days=365,
+                    logs=workload.logs,
                     force_destroy=False,
                 ),
             )

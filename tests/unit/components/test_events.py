@@ -31,9 +31,8 @@ def program(context: Context, workload: Workload) -> Callable[..., dict[str, Any
             PlatformEventsArgs(
                 context=context,
                 key_arn=workload.keys.events,
-                log_key_arn=workload.keys.logs,
                 archive_retention_days=365,
-                log_retention_days=365,
+                logs=workload.logs,
                 subscriptions=[Subscription(protocol="email", endpoint=person) for person in people],
                 alerts_inbox=inbox,
                 **channels,

@@ -10,6 +10,7 @@ import pytest
 
 from components._base import Context
 from components._iam import Statement
+from components._workload import Workload
 from components.function import (
     FunctionCode,
     FunctionKeys,
@@ -25,7 +26,7 @@ FUNCTION_ARN = f"arn:aws:lambda:us-east-1:111122223333:function:{NAME}"
 
 
 @pytest.fixture
-def program(context: Context) -> Callable[..., Callable[[], dict[str, Any]]]:
+def program(context: Context, workload: Workload) -> Callable[..., Callable[[], dict[str, Any]]]:
     """Makes a program with one function, changed by keyword."""
 
     def make(**changes: Any) -> Callable[[], dict[str, Any]]:
@@ -42,12 +43,12 @@ def program(context: Context) -> Callable[..., Callable[[], dict[str, Any]]]:
                 ),
                 "size": FunctionSize(memory_mb=512, timeout_seconds=300, reserved_concurrency=10),
                 "network": FunctionNetwork(subnet_ids=["subnet-1", "subnet-2"], security_group_ids=["sg-1"]),
-                "keys": FunctionKeys(environment="arn:key/secrets", logs="arn:key/logs", dead_letters="arn:key/events"),
+                "keys": FunctionKeys(environment="arn:key/secrets", dead_letters="arn:key/events"),
                 "environment": {"TRAINING_DATA_BUCKET": "landing"},
                 "statements": [
                     Statement(sid="ReadUploads", actions=["s3:GetObject"], resources=["arn:aws:s3:::landing/upload/*"])
                 ],
-                "log_retention_days": 365,
+                "logs": workload.logs,
                 "data_class": "phi",
                 **changes,
             }
@@ -92,7 +93,8 @@ def test_logs_are_json_in_an_encrypted_group_that_exists_first(record: Any, prog
     recording = record(program())
     group = recording.one("aws:cloudwatch/logGroup:LogGroup")
     assert group.inputs["name"] == f"/aws/lambda/{NAME}"
-    assert (group.inputs["kmsKeyId"], group.inputs["retentionInDays"]) == ("arn:key/logs", 365)
+    assert group.inputs["kmsKeyId"].endswith("key/logs")
+    assert (group.inputs["retentionInDays"], group.inputs["tags"]["log-class"]) == (30, "operations")
     function = recording.one(FUNCTION)
     assert group.urn in function.dependencies, "Lambda would make an unencrypted group that is kept for ever"
     assert function.inputs["loggingConfig"]["logFormat"] == "JSON"

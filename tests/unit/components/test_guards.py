@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pulumi
 import pytest
 
 from components._base import Context
+from components._configuration_logs import LogsSettings
 from components.account_defaults import AccountDefaults, AccountDefaultsArgs
-from components.configuration_record import PREFIX, RULES, ConfigurationRecord, ConfigurationRecordArgs
+from components.configuration_record import PREFIX, RETENTION, RULES, ConfigurationRecord, ConfigurationRecordArgs
 from components.detection import FEATURES, Detection, DetectionArgs
 
 
@@ -35,6 +37,8 @@ def _record_program(context: Context, *, make_role: bool) -> Any:
                 context=context,
                 bucket=pulumi.ComponentResource("test:index:Bucket", "logs-bucket"),
                 bucket_name="logs",
+                log_days=LogsSettings(),
+                audit_log_groups=["/aws/cloudtrail/t", "/aws/lambda/api"],
                 make_service_role=make_role,
             ),
         )
@@ -51,7 +55,16 @@ def test_config_records_every_type_and_judges_by_the_hipaa_rules(record: Any, co
     assert recording.one("aws:cfg/deliveryChannel:DeliveryChannel").inputs["s3KeyPrefix"] == PREFIX
     assert recording.one("aws:cfg/recorderStatus:RecorderStatus").inputs["isEnabled"]
     rules = {one.inputs["source"]["sourceIdentifier"] for one in recording.of("aws:cfg/rule:Rule")}
-    assert rules == set(RULES)
+    assert rules == {*RULES, RETENTION}
+    kept = [
+        json.loads(one.inputs["inputParameters"])
+        for one in recording.of("aws:cfg/rule:Rule")
+        if one.inputs["source"]["sourceIdentifier"] == RETENTION
+    ]
+    assert kept == [
+        {"MinRetentionTime": "30"},
+        {"MinRetentionTime": "2557", "LogGroupNames": "/aws/cloudtrail/t,/aws/lambda/api"},
+    ]
 
 
 @pytest.mark.parametrize("make_role", [True, False], ids=["first-in-account", "account-has-it"])
@@ -63,7 +76,7 @@ def test_the_service_linked_role_is_made_once_an_account(record: Any, context: C
 def test_rule_names_fit_for_a_long_stack_name(record: Any, context: Context) -> None:
     recording = record(_record_program(context, make_role=False))
     names = [one.inputs["name"] for one in recording.of("aws:cfg/rule:Rule")]
-    assert len(set(names)) == len(RULES)
+    assert len(set(names)) == len(RULES) + 2
     assert all(len(name) <= 128 for name in names)
 
 

@@ -83,8 +83,10 @@ def test_only_keys_of_logs_let_the_log_service_in_and_only_for_our_groups(contex
     condition = _statements(context, "logs")["EncryptLogGroupsOfThisAccount"]["Condition"]
     assert condition == {
         "ArnLike": {
-            "kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:111122223333:log-group:*"
-            "healthcare-imaging-mlops-test-*"
+            "kms:EncryptionContext:aws:logs:arn": [
+                "arn:aws:logs:us-east-1:111122223333:log-group:*healthcare-imaging-mlops-test-*",
+                "arn:aws:logs:us-east-1:111122223333:log-group:API-Gateway-Execution-Logs_*",
+            ]
         }
     }
 

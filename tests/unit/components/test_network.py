@@ -12,6 +12,7 @@ import pytest
 
 from components._base import Context
 from components._configuration import NetworkSettings
+from components._workload import Workload
 from components.network import SecureVPC, SecureVPCArgs, without_public_addresses
 
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
@@ -20,7 +21,7 @@ EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 
 
 @pytest.fixture
-def program(context: Context) -> Callable[..., Callable[[], dict[str, Any]]]:
+def program(context: Context, workload: Workload) -> Callable[..., Callable[[], dict[str, Any]]]:
     """Makes a program with the default network of the platform, changed by keyword."""
 
     def make(**changes: Any) -> Callable[[], dict[str, Any]]:
@@ -34,8 +35,7 @@ def program(context: Context) -> Callable[..., Callable[[], dict[str, Any]]]:
                 "nat_strategy": settings.nat_strategy,
                 "interface_endpoints": settings.interface_endpoints,
                 "https_egress": settings.https_egress,
-                "flow_log_retention_days": 365,
-                "logs_key_arn": pulumi.Output.from_input("arn:aws:kms:us-east-1:111122223333:key/logs"),
+                "logs": workload.logs,
                 **changes,
             }
         )
@@ -160,8 +160,8 @@ def test_all_traffic_is_logged_under_our_key(record: Any, program: Any) -> None:
     log = recording.one("aws:ec2/flowLog:FlowLog")
     group = recording.one("aws:cloudwatch/logGroup:LogGroup").inputs
     assert log.inputs["trafficType"] == "ALL", "refused traffic is what an incident is found by"
-    assert group["kmsKeyId"].endswith("key/logs")
-    assert group["retentionInDays"] == 365
+    assert group["kmsKeyId"].endswith("key/audit")
+    assert group["retentionInDays"] == 2557
     assert any("RolePolicy" in urn for urn in log.dependencies), "delivery fails while the role cannot write"
 
 

@@ -76,7 +76,8 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
             {"imageIngestion": {"memoryMb": 5}},
             "functions.imageIngestion.memoryMb is 5 but must be between 128 and 10240",
         ),
-        ("functions", {"logRetentionDays": 29}, "functions.logRetentionDays is 29 but must be 1, 3, 5, 7, 14, 30"),
+        ("logs", {"operationsDays": 29}, "logs.operationsDays is 29 but must be 1, 3, 5, 7, 14, 30"),
+        ("logs", {"auditDays": 365}, "logs.auditDays is 365 but must be 2192, 2557"),
         ("network", {"vpcCidr": "10.0.0.0/8"}, "network.vpcCidr is 10.0.0.0/8 but must be between a /16 and a /28"),
         ("network", {"vpcCidr": "10.0.0.1/16"}, "network.vpcCidr is 10.0.0.1/16 but must be an IPv4 network"),
         (

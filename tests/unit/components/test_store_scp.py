@@ -47,7 +47,7 @@ def build(context: Context, workload: Workload) -> Callable[..., Callable[[], di
                         context=context,
                         keys=workload.keys,
                         subnet_ids=["subnet-1", "subnet-2"],
-                        log_retention_days=365,
+                        logs=workload.logs,
                     ),
                     settings=chosen,
                     image=image,

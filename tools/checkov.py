@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib.util
 import json
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any, Final
 
 import yaml
 
+from tests.fixtures.platform_program import recorded_program
 from tools.terraform_plan import Resource
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -65,13 +65,7 @@ def split(
 
 def recorded(stack: str) -> Iterator[Resource]:
     """What the program registers, with every value known."""
-    path = ROOT / "tests" / "fixtures" / "platform_program.py"
-    spec = importlib.util.spec_from_file_location("tests_fixtures_platform_program", path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    program = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(program)
-    for one in program.recorded_program(stack).resources:
+    for one in recorded_program(stack).resources:
         yield Resource(
             type=one.token,
             name=one.name,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+from tests.fixtures import aws_calls as calls
+from tests.fixtures import platform_program as platform
+
 FUNCTIONS = {
     "image-ingestion": "lambdas/image_ingestion",
     "pipeline-trigger": "lambdas/pipeline_trigger",
@@ -22,24 +21,6 @@ FUNCTIONS = {
     "radiologist-api": "api",
 }
 """Role of each function -> the folder of its package."""
-
-
-def load_fixture(name: str) -> ModuleType:
-    """A module of tests/fixtures by its path: tests are no package, and pytest imports each file by itself."""
-    key = f"tests_fixtures_{name}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, FIXTURES / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[key] = module
-        spec.loader.exec_module(module)
-    return sys.modules[key]
-
-
-platform = load_fixture("platform_program")
-for name in ("api_limits", "provider_schema"):
-    load_fixture(name)
 
 
 @pytest.fixture(scope="session", params=["local", "prod", "complete"])
@@ -57,7 +38,7 @@ def program_in_both_modes(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(scope="session")
 def aws_calls() -> ModuleType:
     """The static search for boto3's calls."""
-    return load_fixture("aws_calls")
+    return calls
 
 
 @pytest.fixture(params=sorted(FUNCTIONS))

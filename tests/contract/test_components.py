@@ -14,6 +14,7 @@ import pytest
 
 import components
 from components._base import PlatformComponent
+from tests.fixtures.platform_program import recorded_program
 
 REQUIRED_TAGS = {"project", "stack", "component", "owner", "data-class", "managed-by"}
 # Resources whose service has no rights on a single resource; each statement says so where it is made.
@@ -230,9 +231,8 @@ def test_every_rule_may_leave_its_dead_letters_where_its_target_says(program: An
 
 def test_nothing_depends_on_the_name_of_a_stack() -> None:
     """The same data under another stack's name gives the same resources: stacks differ by data alone."""
-    platform = importlib.import_module("tests_fixtures_platform_program")
-    plain = platform.recorded_program("local")
-    renamed = platform.recorded_program("local", name="somebody-else")
+    plain = recorded_program("local")
+    renamed = recorded_program("local", name="somebody-else")
     shape = [(resource.token, resource.name) for resource in plain.resources]
     assert sorted(shape) == sorted((resource.token, resource.name) for resource in renamed.resources)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cost.free import FREE
 from cost.prices import load_prices
 from cost.rules_data import _GB_OF
 from cost.usage import PerFile, load_usage, usage_names
+from tests.fixtures.platform_program import recorded_program
 
 ROOT = Path(__file__).resolve().parents[2]
 _MADE = re.compile(r"\baws\.(\w+)\.(\w+)\(")
@@ -53,8 +53,6 @@ def test_no_rule_and_no_free_type_outlives_the_program() -> None:
 
 @pytest.mark.parametrize("stack", ["prod", "complete"])
 def test_the_kept_inventory_has_the_resources_of_the_program(stack: str) -> None:
-    recorded_program = sys.modules["tests_fixtures_platform_program"].recorded_program  # loaded by conftest
-
     def counted(kinds: list[str]) -> Counter[str]:
         return Counter(kind for kind in kinds if kind.startswith("aws:") and not AWSX.match(kind))
 

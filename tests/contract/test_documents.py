@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import re
 import subprocess
@@ -16,9 +15,9 @@ import pytest
 from components._base import Context, Naming
 from components.boundary import boundary_document
 from local.engine.paths import AWS_PYTHON, CHECK_PYTHON, ROOT
+from tests.fixtures import platform_program as platform
 
 pytestmark = pytest.mark.check
-platform = importlib.import_module("tests_fixtures_platform_program")  # loaded by conftest
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 ACCOUNT, REGION = "111122223333", "us-east-1"
 NAME = "healthcare-imaging-mlops-prod"

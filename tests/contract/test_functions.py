@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.platform_program import recorded_program
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
 PACKAGES = {
@@ -142,7 +144,7 @@ def test_a_function_runs_in_the_vpc_traced_encrypted_and_with_dead_letters(progr
 
 @pytest.mark.parametrize("role", sorted(SIZES))
 def test_a_function_has_the_time_and_memory_of_row_a5_in_production(role: str) -> None:
-    prod = importlib.import_module("tests_fixtures_platform_program").recorded_program("prod")
+    prod = recorded_program("prod")
     inputs = function_of(prod, role).inputs
     assert (inputs["timeout"], inputs["memorySize"]) == SIZES[role]
 

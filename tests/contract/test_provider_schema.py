@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import pytest
 
-api_limits = importlib.import_module("tests_fixtures_api_limits")  # loaded by conftest
-platform = importlib.import_module("tests_fixtures_platform_program")
-provider_schema = importlib.import_module("tests_fixtures_provider_schema")
+from tests.fixtures import api_limits, provider_schema
+from tests.fixtures import platform_program as platform
 
 PROJECT = "imaging-platform-of-a-large-hospital-net"
 STACK = "staging-of-the-second-region-x"

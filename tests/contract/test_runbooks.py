@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components._runbooks import FAMILIES, page
+from tests.fixtures.platform_program import recorded_program
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "runbooks"
@@ -20,7 +20,7 @@ HEADINGS = ["What it means", "Look first", "Do", "Escalate"]
 
 @pytest.fixture(scope="module")
 def complete() -> Any:
-    return sys.modules["tests_fixtures_platform_program"].recorded_program("complete")  # loaded by conftest
+    return recorded_program("complete")
 
 
 def alarms(program: Any) -> list[Any]:

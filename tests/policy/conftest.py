@@ -2,4 +2,3 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tables of cases beside the tests
-sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))  # the provider's schema

@@ -5,7 +5,6 @@ import inspect
 import cases
 import cases_data
 import cases_edge
-import provider_schema
 import pulumi_aws
 import pytest
 from cases import Case
@@ -14,6 +13,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from hipaa_pack.pack import rules
 from hipaa_pack.rule import ResourceRule
+from tests.fixtures import provider_schema
 
 CASES = cases.CASES | cases_data.CASES | cases_edge.CASES
 ALWAYS_REFUSED = cases.ALWAYS_REFUSED | cases_data.ALWAYS_REFUSED

@@ -5,13 +5,12 @@ Policies are whole here, which they are not in a first preview: a preview knows 
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
+
+from tests.fixtures import platform_program
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 STACKS: Final = ("local", "dev", "staging", "prod")
@@ -27,28 +26,14 @@ _PLACES: Final = (
 )
 
 
-def fixtures() -> ModuleType:
-    """tests/fixtures/platform_program.py by its path, under the name that the tests load it by: one cache for both."""
-    name = "tests_fixtures_platform_program"
-    if name not in sys.modules:
-        path = ROOT / "tests" / "fixtures" / "platform_program.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"{path} cannot be loaded")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
 def recorded(stack: str) -> Any:
     """What a stack of the platform registers; COMPLETE for all that any stack may have."""
-    return fixtures().recorded_program(stack)
+    return platform_program.recorded_program(stack)
 
 
 def recorded_account() -> Any:
     """What the bootstrap of production's account registers."""
-    return fixtures().recorded_bootstrap("prod")
+    return platform_program.recorded_bootstrap("prod")
 
 
 def neutral(text: str) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,24 +14,9 @@ from components._logs import LogKeeping
 from components._tags import Tags
 from components._workload import KeyArns, Table, Workload
 from components.function import FunctionNetwork
+from tests.fixtures import pulumi_recorder as recorder
 
 ROOT = Path(__file__).parents[3]
-
-
-def _load_recorder() -> ModuleType:
-    """The recorder by its path: tests are no package, and pytest imports each file by itself."""
-    name = "tests_fixtures_pulumi_recorder"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "fixtures" / "pulumi_recorder.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-recorder = _load_recorder()
 
 
 @pytest.fixture

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.fixtures import platform_program as platform
+
 ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "__main__.py"
-
-
-def load_platform() -> ModuleType:
-    """The runner of the whole program, by its path: tests are no package."""
-    name = "tests_fixtures_platform_program"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "fixtures" / "platform_program.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-platform = load_platform()
 
 
 @pytest.fixture(scope="module", params=["dev", "staging"])

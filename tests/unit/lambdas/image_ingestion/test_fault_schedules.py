@@ -7,21 +7,19 @@ effect, fails after it, or dies with its whole invocation. A seed that fails is 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import random
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components.ingestion_workflow import definition
 from image_ingestion import handler
+from tests.fixtures import asl
+from tests.fixtures import ingestion_world as worlds
 
-FIXTURES = Path(__file__).parents[3] / "fixtures"
 STUDIES = ("a" * 32, "b" * 32)
 CHUNK = 500
 CHUNKS = 20
@@ -29,23 +27,6 @@ NIGHT = 24 * 3600.0
 MAX_NIGHTS = 12
 
 
-def _load(name: str) -> Any:
-    """A fixture module by its path: tests are no package."""
-    full = f"tests_fixtures_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, FIXTURES / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[full] = module
-        spec.loader.exec_module(module)
-    return sys.modules[full]
-
-
-asl = _load("asl")
-asl.error = asl.StateError
-parts = _load("ingestion_parts")
-worlds = _load("ingestion_world")
 DOCUMENT = definition("arn:aws:lambda:us-east-1:111122223333:function:image-ingestion", 4)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 import struct
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from services.store_scp import configuration, metrics
 from services.store_scp.spool import Body
 from services.store_scp.stores import Mode, Outcome, StoreError
 from services.store_scp.worker import Worker
+from tests.fixtures.certificates import make_authority
 
 KEY = "5a" * 32
 CALLED, CALLING = "IMAGING", "SCU"
@@ -316,22 +315,6 @@ def raw_peer() -> Iterator[Callable[[int], RawPeer]]:
 
 
 # certificates ---------------------------------------------------------------------------------------------------------
-def _certificates() -> Any:
-    """tests/fixtures/certificates.py by its path: tests are no package."""
-    name = "tests_fixtures_certificates"
-    if name not in sys.modules:
-        path = Path(__file__).resolve().parents[3] / "fixtures" / "certificates.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-make_authority, write_key = _certificates().make_authority, _certificates().write_key
-
-
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The authority that the receiver trusts."""
@@ -354,7 +337,7 @@ def tools() -> Any:
 
     names = (
         "CALLED CALLING KEY RawPeer Running MemoryStore associate associate_request data_set_of element encoded "
-        "instance make_authority parsed pdu store_command value write_key"
+        "instance make_authority parsed pdu store_command value"
     )
     for name in names.split():
         setattr(Tools, name, staticmethod(globals()[name]) if callable(globals()[name]) else globals()[name])

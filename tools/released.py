@@ -7,6 +7,7 @@ data and their components alone, and without any secret.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -94,16 +95,16 @@ def events() -> Mapping[str, str]:
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.stderr.write(f"{__doc__}\n")
-        return 2
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="such as 1.4.0")
+    name = parser.parse_args().name
     path = Path("tests/fixtures/platform_program.py")
     spec = importlib.util.spec_from_file_location("released_platform_program", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be loaded: run this in a checkout")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    target = FOLDER / sys.argv[1]
+    target = FOLDER / name
     shutil.rmtree(target, ignore_errors=True)
     (target / "events").mkdir(parents=True)
     made = state(module.recorded_program(STACK), module.recorder)

@@ -58,6 +58,10 @@ outputs: ## print the local stack's outputs, demo users and client environment a
 breach-drill: up ## a sample GuardDuty finding on the local stack: isolated, evidence locked, list told, report with deadlines
 	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.drills breach
 
+.PHONY: drift-drill
+drift-drill: up ## with a model in service: other patients are no drift, images 150 HU brighter are one, and people are told
+	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.drills drift
+
 .PHONY: restore-drill
 restore-drill: up ## tables back from point-in-time recovery, objects from their versions, on the local stack
 	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.drills restore

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from components._configuration_base import Group, HttpsUrl, ImageByDigest, InstanceType, S3Uri, refusal
+from components._configuration_base import Group, HttpsUrl, ImageByDigest, InstanceType, S3Uri, Schedule, refusal
 
 
 class TrainingSettings(Group):
@@ -74,6 +74,23 @@ class TrainingSettings(Group):
         return self
 
 
+class DriftSettings(Group):
+    """When the model in service, and the images it is asked about, no longer look as when it was judged."""
+
+    schedule: Schedule = "rate(1 day)"
+    """When the endpoint's captured answers are compared with the model's baseline (UTC)."""
+    window_hours: int = Field(default=24, ge=1, le=24 * 31)
+    """How far back the check looks, hours."""
+    min_images: int = Field(default=50, ge=2, le=5000)
+    """Answers in the window under which nothing is concluded."""
+    psi: float = Field(default=0.25, gt=0, le=10)
+    """Population stability index from which a figure's change matters; by convention 0.1 is small and 0.25 large."""
+    significance: float = Field(default=0.01, gt=0, le=0.2)
+    """Chance of a false alarm that one whole check may have."""
+    retrains: bool = False
+    """A drift asks for a training as soon as one label is new, whatever training.minNewLabels says."""
+
+
 class RegistrySettings(Group):
     """Who lets a model into service, and the endpoint that serves it."""
 
@@ -87,6 +104,8 @@ class RegistrySettings(Group):
     """Machine of the endpoint."""
     data_capture_percent: int = Field(default=100, ge=0, le=100)
     """Requests that are kept for the drift monitor, percent."""
+    drift: DriftSettings = DriftSettings()
+    """The drift monitor."""
 
 
 class ContainerSettings(Group):

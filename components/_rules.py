@@ -26,6 +26,7 @@ class Rule:
         pattern: event pattern as JSON, or None when `schedule` is given.
         schedule: `rate(...)` or `cron(...)` in UTC, or None when `pattern` is given.
         bus: name of a custom bus; None is the account's default bus, where AWS's own events arrive.
+        enabled: whether it delivers; a disabled rule is there to be seen and switched on.
     """
 
     role: str
@@ -33,6 +34,7 @@ class Rule:
     pattern: pulumi.Input[str] | None = None
     schedule: str | None = None
     bus: pulumi.Input[str] | None = None
+    enabled: bool = True
 
     def __post_init__(self) -> None:
         if (self.pattern is None) == (self.schedule is None):
@@ -56,7 +58,7 @@ def rule_arn(context: Context, role: str, bus: str | None = None) -> str:
 def event_rule(
     logical_name: str, rule: Rule, *, context: Context, tags: Mapping[str, str], opts: pulumi.ResourceOptions
 ) -> aws.cloudwatch.EventRule:
-    """The rule itself, enabled."""
+    """The rule itself."""
     return aws.cloudwatch.EventRule(
         logical_name,
         name=context.naming.name(rule.role),
@@ -64,6 +66,7 @@ def event_rule(
         event_pattern=rule.pattern,
         schedule_expression=rule.schedule,
         event_bus_name=rule.bus,
+        state=None if rule.enabled else "DISABLED",
         tags=dict(tags),
         opts=opts,
     )

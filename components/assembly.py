@@ -328,6 +328,8 @@ def routes_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) 
         training_requests_arn=mlops.requests_arn,
         model_evaluation=Receiver(name=mlops.evaluation_name, arn=mlops.evaluation_arn),
         model_registry=Receiver(name=mlops.registry_name, arn=mlops.registry_arn),
+        drift_schedule=base.settings.registry.drift.schedule,
+        drift_retrains=base.settings.registry.drift.retrains,
     )
 
 

@@ -15,6 +15,8 @@ EVALUATION_SOURCE: Final = "imaging.model-evaluation"
 REGISTRY_SOURCE: Final = "imaging.model-registry"
 MONITORING_SOURCE: Final = "imaging.monitoring"
 
+DRIFT_METRIC: Final = "drift:"
+"""How the metrics of the drift check's violations begin (lambdas/model_evaluation/drift.py, contract test)."""
 UPLOAD_PREFIX: Final = "upload/"
 
 
@@ -67,6 +69,15 @@ def model_evaluation_passed() -> Pattern:
 def metric_violation() -> Pattern:
     """Any part of the platform found a figure outside its bounds."""
     return {"source": [{"prefix": "imaging."}], "detail-type": ["MetricViolation"]}
+
+
+def drift_found() -> Pattern:
+    """The drift check found that the model in service meets other images, or answers otherwise, than when judged."""
+    return {
+        "source": [EVALUATION_SOURCE],
+        "detail-type": ["MetricViolation"],
+        "detail": {"data": {"metric": [{"prefix": DRIFT_METRIC}]}},
+    }
 
 
 def pipeline_execution(pipeline_arn: str, *statuses: str) -> Pattern:

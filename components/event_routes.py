@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from components import event_patterns
 from components._base import Context, PlatformComponent
 from components._rules import Rule, Transformer, event_rule, event_target, function_target
-from components.events import ENDED_RULE, FAILURE_RULE, VERIFIED_RULE, VIOLATION_RULE
+from components.events import DRIFT_RULE, DRIFTED_RULE, ENDED_RULE, FAILURE_RULE, VERIFIED_RULE, VIOLATION_RULE
 
 # JSON objects, not sentences: a value with a quotation mark would break a sentence and the message would be lost.
 VIOLATION_MESSAGE: Final = Transformer(
@@ -28,6 +28,7 @@ VIOLATION_MESSAGE: Final = Transformer(
         '"threshold":<threshold>,"detail":<detail>,"time":<time>}'
     ),
 )
+DRIFT_INPUT: Final = '{"operation":"drift"}'
 FAILURE_MESSAGE: Final = Transformer(
     paths={
         "execution": "$.detail.pipelineExecutionArn",
@@ -57,6 +58,8 @@ class EventRoutesArgs:
         topic_arn: Where people are told.
         error_log_group_arn: Where failed trainings are kept.
         dead_letters_arn: What no target took within a day.
+        drift_schedule: When the model in service is compared with its baseline.
+        drift_retrains: Whether a drift that was found asks for a training.
     """
 
     context: Context
@@ -68,6 +71,8 @@ class EventRoutesArgs:
     training_requests_arn: pulumi.Input[str]
     model_evaluation: Receiver
     model_registry: Receiver
+    drift_schedule: str
+    drift_retrains: bool
 
 
 class EventRoutes(PlatformComponent):
@@ -81,7 +86,7 @@ class EventRoutes(PlatformComponent):
         self._tags = args.context.tags_for("events", "events")
         made = [self._to_function(name, rule, receiver) for rule, receiver in self._function_rules()]
         made += [self._to_requests(name, rule) for rule in self._request_rules()]
-        made += [self._violations(name), self._failures(name)]
+        made += [self._drift(name), self._violations(name), self._failures(name)]
         self.rule_names = pulumi.Output.all(*(rule.name for rule in made)).apply(list)
         self.register_outputs({"rule_names": self.rule_names})
 
@@ -119,6 +124,24 @@ class EventRoutes(PlatformComponent):
             child=self.child(),
         )
 
+    def _drift(self, name: str) -> aws.cloudwatch.EventRule:
+        """Model Monitor does not fit: it reads tables, and its schedule needs an endpoint that the registry makes."""
+        return function_target(
+            f"{name}-{DRIFT_RULE}",
+            Rule(
+                role=DRIFT_RULE,
+                description="Compares the answers of the model in service with its baseline",
+                schedule=self._args.drift_schedule,
+            ),
+            context=self._args.context,
+            function_name=self._args.model_evaluation.name,
+            function_arn=self._args.model_evaluation.arn,
+            dead_letters_arn=self._args.dead_letters_arn,
+            tags=self._tags,
+            child=self.child(),
+            constant_input=DRIFT_INPUT,
+        )
+
     def _request_rules(self) -> list[Rule]:
         ended = event_patterns.pipeline_execution(self._args.pipeline_arn, "Succeeded", "Failed", "Stopped")
         return [
@@ -132,6 +155,13 @@ class EventRoutes(PlatformComponent):
                 role=ENDED_RULE,
                 description="A training run ended: do labels that came meanwhile want the next one?",
                 pattern=event_patterns.as_json(ended),
+            ),
+            Rule(
+                role=DRIFTED_RULE,
+                description="The model in service has drifted: train on what labels are new",
+                pattern=event_patterns.as_json(event_patterns.drift_found()),
+                bus=self._args.bus_name,
+                enabled=self._args.drift_retrains,
             ),
         ]
 

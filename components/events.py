@@ -23,6 +23,8 @@ VIOLATION_RULE: Final = "metric-violation"
 FAILURE_RULE: Final = "pipeline-failure"
 VERIFIED_RULE: Final = "image-verified"
 ENDED_RULE: Final = "training-ended"
+DRIFT_RULE: Final = "drift-check"
+DRIFTED_RULE: Final = "drift-found"
 
 Protocol = Literal["email", "https", "sqs", "lambda"]
 
@@ -258,6 +260,6 @@ class PlatformEvents(PlatformComponent):
 def routed_rule_arns(context: Context) -> list[str]:
     """ARNs of the rules whose dead letters the events queue keeps: known before the rules exist."""
     bus = context.naming.name(BUS_ROLE)
-    on_bus = (VERIFIED_RULE, "model-evaluation-passed", VIOLATION_RULE)
-    on_default = ("training-complete", ENDED_RULE, FAILURE_RULE)
+    on_bus = (VERIFIED_RULE, "model-evaluation-passed", VIOLATION_RULE, DRIFTED_RULE)
+    on_default = ("training-complete", ENDED_RULE, FAILURE_RULE, DRIFT_RULE)
     return [rule_arn(context, role, bus) for role in on_bus] + [rule_arn(context, role) for role in on_default]

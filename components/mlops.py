@@ -18,7 +18,7 @@ from components._queues import Redrive, Senders, encrypted_queue
 from components._research_access import model_statements, pipeline_statements
 from components._rules import rule_arn
 from components._workload import Workload, function_arn, platform_function
-from components.events import BUS_ROLE, ENDED_RULE, VERIFIED_RULE
+from components.events import BUS_ROLE, DRIFTED_RULE, ENDED_RULE, VERIFIED_RULE
 from components.function import PlatformFunction
 from components.mlops_functions import MlopsSurroundings, size_of
 from components.training_pipeline import (
@@ -221,6 +221,7 @@ class MLOpsPipeline(PlatformComponent):
         )
         rules = [
             rule_arn(self._context, VERIFIED_RULE, bus=self._context.naming.name(BUS_ROLE)),
+            rule_arn(self._context, DRIFTED_RULE, bus=self._context.naming.name(BUS_ROLE)),
             rule_arn(self._context, ENDED_RULE),
         ]
         requests = encrypted_queue(

@@ -20,6 +20,7 @@ TRIGGER_ROLE = "pipeline-trigger"
 REQUESTS_ROLE = "training-requests"
 EVALUATION_ROLE = "model-evaluation"
 REGISTRY_ROLE = "model-registry"
+CAPTURES = "endpoint-data-capture"
 DECISIONS = "decisions"
 """Partition of the metrics table that holds what was decided (lambdas/model_registry/decisions.py, contract test)."""
 
@@ -55,6 +56,11 @@ class MlopsSurroundings:
     min_new_labels: int
     label_quiet_seconds: int
     accuracy_threshold: float
+
+
+def capture_uri(place: MlopsSurroundings) -> str:
+    """Where the endpoint keeps questions and answers."""
+    return f"s3://{place.zone.model_artifacts}/{CAPTURES}/"
 
 
 def size_of(settings: FunctionsSettings, function: str) -> FunctionSize:
@@ -154,6 +160,12 @@ def evaluation_plan(
             "ACCURACY_THRESHOLD": str(place.accuracy_threshold),
             "MAX_DISAGREEMENT": str(registry.max_disagreement),
             "IDEMPOTENCY_TABLE": place.tables.idempotency.name,
+            "ENDPOINT_NAME": group,
+            "DATA_CAPTURE_URI": capture_uri(place),
+            "DRIFT_WINDOW_HOURS": str(registry.drift.window_hours),
+            "DRIFT_MIN_IMAGES": str(registry.drift.min_images),
+            "DRIFT_PSI": str(registry.drift.psi),
+            "DRIFT_SIGNIFICANCE": str(registry.drift.significance),
         },
         statements=[
             Statement(
@@ -161,7 +173,7 @@ def evaluation_plan(
                 actions=["s3:GetObject"],
                 resources=[
                     *objects(context, place.zone.preprocessed, "runs"),
-                    *objects(context, place.zone.model_artifacts, "models"),
+                    *objects(context, place.zone.model_artifacts, "models", CAPTURES),
                 ],
             ),
             Statement(
@@ -187,6 +199,7 @@ def evaluation_plan(
                 actions=["sagemaker:ListPipelineExecutionSteps"],
                 resources=[f"{pipeline_arn(context)}/execution/*"],
             ),
+            find_model_versions(),
             put_events(place.bus_arn, event_patterns.EVALUATION_SOURCE),
         ],
         data_class="research",
@@ -220,7 +233,8 @@ def registry_plan(
             "AUTO_APPROVE": str(registry.auto_approve).lower(),
             "AUTO_DEPLOY": str(registry.auto_deploy).lower(),
             "INFERENCE_INSTANCE_TYPE": registry.inference_instance_type,
-            "DATA_CAPTURE_URI": f"s3://{place.zone.model_artifacts}/endpoint-data-capture/",
+            "DATA_CAPTURE_URI": capture_uri(place),
+            "DATA_CAPTURE_PERCENT": str(registry.data_capture_percent),
             "ENDPOINT_KMS_KEY_ARN": keys.models,
         },
         statements=[

@@ -1,4 +1,4 @@
-"""Drills on a running stack: `python -m tools.drills breach|restore`, with the stack's outputs on standard input.
+"""Drills on a running stack: `python -m tools.drills breach|restore|drift`, with the stack's outputs on standard input.
 
     python -m local outputs | python -m tools.drills breach            the local stack
     pulumi stack output --json | python -m tools.drills restore        a stack on AWS, with its deploy credentials
@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tools import breach_drill, restore_drill
+from tools import breach_drill, drift_drill, restore_drill
 
 
 @dataclass
@@ -66,7 +66,11 @@ def connection(outputs: dict[str, Any], service: str) -> dict[str, Any]:
     }
 
 
-DRILLS: dict[str, Callable[[Drill], None]] = {"breach": breach_drill.run, "restore": restore_drill.run}
+DRILLS: dict[str, Callable[[Drill], None]] = {
+    "breach": breach_drill.run,
+    "drift": drift_drill.run,
+    "restore": restore_drill.run,
+}
 
 
 def main() -> int:

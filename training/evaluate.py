@@ -4,7 +4,8 @@
 
 Reads  <base>/processing/input/model/model.tar.gz and <base>/processing/input/test/, and the model in service.
 Writes <base>/processing/evaluation/: evaluation.json (the gate reads metrics.accuracy.value and gate.passed),
-predictions.json, model-card.md and roc.png, confusion.png, reliability.png, grad-cam.png.
+predictions.json, baseline.json (for the drift check), model-card.md and roc.png, confusion.png, reliability.png,
+grad-cam.png.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from training import card, champion, explain, gate, metrics, names
+from training import baseline, card, champion, explain, gate, metrics, names
 from training.dataset import Split, open_split
 from training.failure import DatasetError, PatientLeakError, reported
 from training.split import check_no_leak, patient_digest
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str]) -> None:
     report["gate"] = gate.decide(report, limits_of(asked), gate.load_plan())
     (target / names.EVALUATION_FILE).write_text(json.dumps(report, indent=1, sort_keys=True))
     (target / "predictions.json").write_text(json.dumps(predictions(columns, scores), indent=1))
+    (target / names.BASELINE_FILE).write_text(json.dumps(_baseline(test, columns, scores, described), indent=1))
     (target / "model-card.md").write_text(card.render(report, described))
     _draw(columns["labels"], scores, described["threshold"], target)
     _print(report)
@@ -74,6 +76,13 @@ def limits_of(asked: argparse.Namespace) -> gate.Limits:
         subgroup_floor=asked.subgroup_floor,
         champion_margin=asked.champion_margin,
     )
+
+
+def _baseline(
+    test: Split, columns: dict[str, np.ndarray], scores: np.ndarray, described: dict[str, Any]
+) -> dict[str, Any]:
+    images = test.manifest.get("appearance", {})
+    return baseline.of_model(images, columns, scores, described["threshold"], test.manifest["snapshot_id"])
 
 
 def check_pixels(images: np.ndarray) -> None:

@@ -33,7 +33,7 @@ THRESHOLD = 0.5
 """Probability from which the finding is pneumonia; fixed, because tuning it on few patients would fit their noise."""
 PARITY = 1e-4
 """Largest difference between SavedModel and ONNX probabilities that float32 arithmetic explains."""
-_HANDLER_MODULES = ("__init__.py", "names.py", "pixels.py")
+_HANDLER_MODULES = ("__init__.py", "appearance.py", "names.py", "pixels.py")
 _HERE = Path(__file__).resolve().parent
 
 
@@ -50,12 +50,18 @@ def metadata(config: dict[str, Any], splits: list[Split], progress: Progress) ->
         "preparation": pixels.window_metadata(),
         "snapshot_id": splits[0].manifest["snapshot_id"],
         "snapshot_sha256": splits[0].manifest["snapshot_sha256"],
+        "manufacturers": _manufacturers(splits[0]),
         "versions": _versions(),
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
         "best_validation_loss": progress.best_loss,
         "seen_patients": sorted(patient_digest(patient) for split in splits for patient in split.patients()),
     }
+
+
+def _manufacturers(split: Split) -> list[str]:
+    """Whose scanners the snapshot holds: any other name that the endpoint meets is told as "other"."""
+    return sorted(split.manifest.get("appearance", {}).get("categories", {}).get("manufacturer", {}))
 
 
 def _versions() -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 In:  application/dicom (one CT image) or application/json: an (S, S) array of 0..1 values, a list of such arrays, or
      {"instances": [...]}.
-Out: application/json {"probability", "finding", "threshold", "model_version"?}; for several images
+Out: application/json {"probability", "finding", "threshold", "appearance", "model_version"?}; for several images
      {"predictions": [...]}. An input that cannot be judged raises, which the container answers as an error.
+     "appearance" is what the drift check reads from the captured answers (training.appearance): no pixel, no patient.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,11 @@ if (_HERE / "lib").is_dir():  # inside the artifact; in the repository `training
 
 import numpy as np  # noqa: E402
 
-from training import pixels  # noqa: E402
+from training import appearance, pixels  # noqa: E402
 
 DICOM, JSON = "application/dicom", "application/json"
+_request = threading.local()
+"""Both handlers of a request run in one thread: the first leaves here what its images look like."""
 
 
 @lru_cache(maxsize=1)
@@ -44,10 +48,14 @@ def input_handler(data: Any, context: Any) -> str:
     size = int(model_metadata()["config"]["image_size"])
     if content_type == DICOM:
         images = pixels.from_dicom(content, size)[None]
+        looks = [appearance.of_dicom(content, images[0])]
     elif content_type == JSON:
         images = _from_json(content, size)
+        looks = [appearance.of_pixels(image) for image in images]
     else:
         raise ValueError(f"send {DICOM} or {JSON}, not {content_type or 'an unnamed type'}")
+    known = model_metadata().get("manufacturers", [])
+    _request.appearances = [appearance.known_only(one, known) for one in looks]
     return json.dumps({"instances": images[..., None].round(5).tolist()})
 
 
@@ -66,7 +74,7 @@ def _from_json(content: bytes | str, size: int) -> np.ndarray:
     return np.stack([pixels.square(image, size) for image in array])
 
 
-def output_handler(response: Any, context: Any) -> tuple[bytes, str]:
+def output_handler(response: Any, context: Any) -> tuple[bytes, str]:  # noqa: ARG001 - the container's signature
     """TensorFlow Serving's answer as findings.
 
     Raises:
@@ -75,16 +83,23 @@ def output_handler(response: Any, context: Any) -> tuple[bytes, str]:
     if response.status_code != 200:
         raise ValueError(f"the model server answered {response.status_code}")
     scores = np.asarray(json.loads(response.content)["predictions"], np.float64).ravel()
-    findings = [finding(float(score), context) for score in scores]
+    looks = getattr(_request, "appearances", [])
+    _request.appearances = []
+    findings = [finding(float(score)) for score in scores]
+    if len(looks) == len(findings):
+        findings = [{**found, "appearance": one} for found, one in zip(findings, looks, strict=True)]
     body = findings[0] if len(findings) == 1 else {"predictions": findings}
     return json.dumps(body).encode(), JSON
 
 
-def finding(probability: float, context: Any = None) -> dict[str, Any]:
-    """One judged image: probability, finding by the artifact's threshold, and the version where it is known."""
+def finding(probability: float) -> dict[str, Any]:
+    """One judged image: probability, finding by the artifact's threshold, and the registered version.
+
+    The version is told by the registry when it deploys; the number that TensorFlow Serving gives is its own.
+    """
     described = model_metadata()
     threshold = float(described["threshold"])
-    version = os.environ.get("MODEL_VERSION") or getattr(context, "model_version", None)
+    version = os.environ.get("MODEL_VERSION")
     return {
         "probability": round(probability, 6),
         "finding": described["classes"][int(probability >= threshold)],

@@ -18,6 +18,7 @@ FINDINGS: tuple[str, ...] = ("normal", "pneumonia")
 SNAPSHOT_SCHEMA = "label-snapshot/1"
 DATASET_SCHEMA = "training-dataset/1"
 EVALUATION_FILE = "evaluation.json"
+BASELINE_FILE = "baseline.json"
 MODEL_METADATA_FILE = "metadata.json"
 ARCHIVE_NAME = "sourcedir.tar.gz"
 BOOTSTRAP_NAME = "bootstrap.py"

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from training import dataset, groups, names, pixels, snapshot
+from training import appearance, baseline, dataset, groups, names, pixels, snapshot
 from training.failure import DatasetError, reported
 from training.snapshot import LabelledImage, Snapshot
 from training.split import check_no_leak, split_patients
@@ -116,13 +116,14 @@ class _SplitResult:
     shards: list[dict[str, Any]]
     kept: list[LabelledImage]
     excluded: Counter[str]
+    appearances: list[dict[str, Any]]
 
     def labels(self) -> Counter[str]:
         return Counter(names.FINDINGS[image.label] for image in self.kept)
 
 
-Loaded = tuple[np.ndarray, str]
-"""A prepared image, and the groups it belongs to as JSON."""
+Loaded = tuple[np.ndarray, str, dict[str, Any]]
+"""A prepared image, the groups it belongs to as JSON, and what it looks like."""
 
 
 def _load(image: LabelledImage, size: int, fetch: Fetch) -> Loaded | str:
@@ -131,7 +132,8 @@ def _load(image: LabelledImage, size: int, fetch: Fetch) -> Loaded | str:
     if image.sha256 is not None and hashlib.sha256(content).hexdigest() != image.sha256:
         return "digest-mismatch"
     try:
-        return pixels.from_dicom(content, size), json.dumps(groups.of(content), sort_keys=True)
+        prepared = pixels.from_dicom(content, size)
+        return prepared, json.dumps(groups.of(content), sort_keys=True), appearance.of_dicom(content, prepared)
     except pixels.UnusableImageError as error:
         return error.code
 
@@ -145,7 +147,7 @@ def _write_split(name: str, images: list[LabelledImage], config: PreprocessConfi
     """Fetch, check and write one split, a shard at a time so that memory holds one shard only."""
     directory = names.processing_dir(name)
     directory.mkdir(parents=True, exist_ok=True)
-    result = _SplitResult([], [], Counter())
+    result = _SplitResult([], [], Counter(), [])
     with ThreadPoolExecutor(FETCH_THREADS) as pool:
         for chunk in _chunks(images):
             loaded = list(pool.map(lambda image: _load(image, config.image_size, fetch), chunk))
@@ -154,13 +156,14 @@ def _write_split(name: str, images: list[LabelledImage], config: PreprocessConfi
             if kept:
                 result.shards.append(dataset.write_shard(directory, len(result.shards), _columns(kept)))
                 result.kept += [image for image, _ in kept]
+                result.appearances += [looks for _, (_, _, looks) in kept]
     return result
 
 
 def _columns(kept: list[tuple[LabelledImage, Loaded]]) -> dict[str, np.ndarray]:
     return {
-        "groups": np.array([said for _, (_, said) in kept]),
-        "images": np.stack([array for _, (array, _) in kept]),  # (N, S, S) float32 0..1
+        "groups": np.array([said for _, (_, said, _) in kept]),
+        "images": np.stack([array for _, (array, _, _) in kept]),  # (N, S, S) float32 0..1
         "labels": np.array([image.label for image, _ in kept], np.int8),  # (N,)
         "patient_keys": np.array([image.patient_key for image, _ in kept]),
         "study_keys": np.array([image.study_key for image, _ in kept]),
@@ -195,6 +198,10 @@ def _finish_split(name: str, frozen: Snapshot, config: PreprocessConfig, results
         "studies": len({image.study_key for image in result.kept}),
         "excluded": dict(sorted(result.excluded.items())),
         "patients": patients,
+        "appearance": baseline.of_images(
+            (looks for other in results.values() for looks in other.appearances),
+            sum(len(members) for members in patients.values()),
+        ),
         "shards": result.shards,
     }
     directory = names.processing_dir(name)

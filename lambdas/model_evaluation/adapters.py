@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,21 @@ class SageMakerRegistry:
             InvalidEventError: the package is of another group, or lacks what the pipeline must say about it.
         """
         arn = self._package_arn(execution_arn)
-        if arn is None:
-            return None
+        return None if arn is None else self._package(arn)
+
+    def in_service(self) -> ModelPackage | None:
+        """The newest approved package, which is the one in service; None where nothing is approved yet."""
+        with aws_errors("ListModelPackages"):
+            found = self._sagemaker.list_model_packages(
+                ModelPackageGroupName=self._group,
+                ModelApprovalStatus="Approved",
+                SortBy="CreationTime",
+                SortOrder="Descending",
+                MaxResults=1,
+            )["ModelPackageSummaryList"]
+        return self._package(str(found[0]["ModelPackageArn"])) if found else None
+
+    def _package(self, arn: str) -> ModelPackage:
         with aws_errors("DescribeModelPackage"):
             found = self._sagemaker.describe_model_package(ModelPackageName=arn)
         if found["ModelPackageGroupName"] != self._group:
@@ -97,6 +112,39 @@ class S3Artifacts:
         if aws_code(error) in MISSING:
             return NotFoundError("ARTIFACT_MISSING", "an artifact that the model package names does not exist")
         return error
+
+
+class S3Captures:
+    """`CaptureStore` over S3: <prefix>/<endpoint>/<variant>/yyyy/mm/dd/hh/*.jsonl."""
+
+    def __init__(self, s3_client: Any, uri: str, endpoint: str) -> None:
+        self._s3 = s3_client
+        self._bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        self._prefix = f"{prefix.strip('/')}/{endpoint}/"
+
+    def lines(self, hour: datetime) -> Iterator[str]:
+        """The captured lines of one hour, of all variants; streamed, since a line holds an image."""
+        for variant in self._variants():
+            for key in self._keys(f"{variant}{hour:%Y/%m/%d/%H}/"):
+                with aws_errors("GetObject"):
+                    body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
+                for line in body.iter_lines():
+                    yield line.decode("utf-8", "replace")
+
+    def _variants(self) -> list[str]:
+        with aws_errors("ListObjectsV2"):
+            found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/")
+        return [str(item["Prefix"]) for item in found.get("CommonPrefixes", [])]
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix}
+        while True:
+            with aws_errors("ListObjectsV2"):
+                page = self._s3.list_objects_v2(**request)
+            yield from (str(item["Key"]) for item in page.get("Contents", []))
+            if not page.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = page["NextContinuationToken"]
 
 
 class DynamoMetricsTable:

@@ -1,11 +1,11 @@
-"""Entry point of ModelEvaluation: a pipeline execution succeeded."""
+"""Entry point of ModelEvaluation: a pipeline execution succeeded, or it is time for the drift check."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from lambda_shared import aws
 from lambda_shared.clock import SystemClock
@@ -14,7 +14,8 @@ from lambda_shared.idempotency import once
 from lambda_shared.logs import logger
 from lambda_shared.metrics import EmfMeter
 from lambda_shared.runtime import lambda_handler, parse
-from model_evaluation.adapters import DynamoMetricsTable, S3Artifacts, SageMakerRegistry
+from model_evaluation.adapters import DynamoMetricsTable, S3Artifacts, S3Captures, SageMakerRegistry
+from model_evaluation.drift import DriftCheck, Limits
 from model_evaluation.judge import OnnxJudge
 from model_evaluation.service import Evaluation
 from model_evaluation.settings import Settings
@@ -51,9 +52,42 @@ def evaluation() -> Evaluation:
     )
 
 
+class DriftRequest(BaseModel):
+    """What the schedule, or a person, sends."""
+
+    operation: Literal["drift"]
+    since: AwareDatetime | None = None
+    """Begin of the window; absent: as many hours ago as the stack says."""
+
+
+@lru_cache(maxsize=1)
+def drift_check() -> DriftCheck:
+    """The check over real clients, once per process."""
+    values = Settings.from_env()
+    return DriftCheck(
+        registry=SageMakerRegistry(aws.client("sagemaker"), values.model_package_group),
+        artifacts=S3Artifacts(aws.client("s3"), frozenset({values.preprocessed_bucket})),
+        captures=S3Captures(aws.client("s3"), values.data_capture_uri, values.endpoint_name),
+        table=DynamoMetricsTable(aws.table(values.metrics_table)),
+        publisher=EventPublisher(aws.client("events"), values.event_bus_name, "imaging.model-evaluation"),
+        meter=EmfMeter(),
+        clock=SystemClock(),
+        limits=Limits(
+            window_hours=values.drift_window_hours,
+            min_images=values.drift_min_images,
+            psi=values.drift_psi,
+            significance=values.drift_significance,
+        ),
+    )
+
+
 @lambda_handler
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Judge the execution's model, once per execution."""
+    """Judge the execution's model, once per execution; or compare the model in service with its baseline."""
+    if "operation" in event:
+        told = drift_check().run(parse(DriftRequest, event).since)
+        logger().info("drift check", extra={"decision": told["decision"]})
+        return told
     arn = parse(ExecutionEvent, event).detail.execution_arn
     answer = once(Settings.from_env().idempotency_table, arn, context, lambda: evaluation().succeeded(arn))
     logger().info("independent evaluation", extra={"decision": answer["decision"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,18 @@ class Registry(Protocol):
 
     def package_of(self, execution_arn: str) -> ModelPackage | None:
         """The package that an execution registered; None when it registered none."""
+        ...
+
+    def in_service(self) -> ModelPackage | None:
+        """The newest approved package, which is the one in service; None where nothing is approved yet."""
+        ...
+
+
+class CaptureStore(Protocol):
+    """What the endpoint captured."""
+
+    def lines(self, hour: datetime) -> Iterator[str]:
+        """The captured lines of one hour, of all variants."""
         ...
 
 

@@ -16,6 +16,8 @@ class Settings:
     Attributes:
         accuracy_threshold: least accuracy, 0..1, on the frozen test set.
         max_disagreement: largest absolute difference to the pipeline's own figures that rounding explains.
+        data_capture_uri: s3:// folder below which the endpoint keeps its answers.
+        drift_window_hours, drift_min_images, drift_psi, drift_significance: see model_evaluation.drift.Limits.
     """
 
     model_artifacts_bucket: str
@@ -26,6 +28,12 @@ class Settings:
     accuracy_threshold: float
     max_disagreement: float
     idempotency_table: str
+    endpoint_name: str
+    data_capture_uri: str
+    drift_window_hours: int
+    drift_min_images: int
+    drift_psi: float
+    drift_significance: float
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

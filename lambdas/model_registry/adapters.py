@@ -14,7 +14,6 @@ MAX_NAME = 63  # SageMaker names
 SUBJECT_LENGTH = 99  # SNS: fewer than 100 characters
 MAX_REASON = 1024  # ApprovalDescription
 VARIANT = "primary"
-CAPTURE_PERCENT = 100
 SETTLED = frozenset({"InService", "Failed", "OutOfService", "UpdateRollbackFailed"})
 
 
@@ -85,6 +84,7 @@ class EndpointPlan:
     role_arn: str
     instance_type: str
     data_capture_uri: str
+    data_capture_percent: int
     kms_key_arn: str
 
     def model_name(self, number: int) -> str:
@@ -138,7 +138,7 @@ class SageMakerHosting:
             self._sagemaker.create_model,
             ModelName=self._plan.model_name(version.number),
             ExecutionRoleArn=self._plan.role_arn,
-            Containers=[{"ModelPackageName": version.arn}],
+            Containers=[{"ModelPackageName": version.arn, "Environment": {"MODEL_VERSION": str(version.number)}}],
         )
 
     def _make_config(self, version: Version, name: str) -> None:
@@ -157,8 +157,8 @@ class SageMakerHosting:
                 }
             ],
             DataCaptureConfig={
-                "EnableCapture": True,
-                "InitialSamplingPercentage": CAPTURE_PERCENT,
+                "EnableCapture": self._plan.data_capture_percent > 0,
+                "InitialSamplingPercentage": self._plan.data_capture_percent,
                 "DestinationS3Uri": self._plan.data_capture_uri,
                 "KmsKeyId": self._plan.kms_key_arn,
                 "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],

@@ -26,6 +26,7 @@ def registry() -> Registry:
         role_arn=values.model_execution_role_arn,
         instance_type=values.inference_instance_type,
         data_capture_uri=values.data_capture_uri,
+        data_capture_percent=values.data_capture_percent,
         kms_key_arn=values.endpoint_kms_key_arn,
     )
     return Registry(

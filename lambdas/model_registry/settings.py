@@ -28,6 +28,7 @@ class Settings:
     auto_deploy: bool
     inference_instance_type: str
     data_capture_uri: str
+    data_capture_percent: int
     endpoint_kms_key_arn: str
 
     @classmethod

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lambda_shared import aws
 from lambda_shared.clock import SystemClock
 from lambda_shared.errors import InvalidEventError
-from lambda_shared.events.models import Envelope, ImageVerified
+from lambda_shared.events.models import Envelope, ImageVerified, MetricViolation
 from lambda_shared.idempotency import once
 from lambda_shared.labels import DynamoLabelsTable
 from lambda_shared.logs import describe, logger
@@ -32,6 +32,15 @@ class VerifiedEvent(BaseModel):
 
     detail_type: Literal["ImageVerified"] = Field(alias="detail-type")
     detail: Envelope[ImageVerified]
+
+
+class DriftEvent(BaseModel):
+    """EventBridge envelope of MetricViolation, as the rule about drift lets it through."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    detail_type: Literal["MetricViolation"] = Field(alias="detail-type")
+    detail: Envelope[MetricViolation]
 
 
 class StartRequest(BaseModel):
@@ -81,9 +90,12 @@ def run_queue(records: list[dict[str, Any]], context: Any) -> dict[str, Any]:
 
 
 def decide(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """One EventBridge event: a verified study, or an execution that ended."""
+    """One EventBridge event: a verified study, an execution that ended, or a model that has drifted."""
     if event.get("source") == "aws.sagemaker":
         return _logged(trigger().pipeline_ended())
+    if event.get("detail-type") == "MetricViolation":
+        found = parse(DriftEvent, event).detail
+        return _logged(once(Settings.from_env().idempotency_table, found.event_id, context, trigger().drifted))
     detail = parse(VerifiedEvent, event).detail
     work = detail.data
     return _logged(

@@ -51,6 +51,10 @@ class Trigger:
         """An execution ended: labels that arrived while it ran may be enough for the next one."""
         return self._start_if_due(None)
 
+    def drifted(self) -> dict[str, Any]:
+        """The model in service has drifted: one new label is enough. Without any, a training would repeat itself."""
+        return replace(self, min_new_labels=1).pipeline_ended()
+
     def start_selected(self, study_keys: Collection[str]) -> dict[str, Any]:
         """Start a run on the named studies alone, asked for by a person: however few, but one run at a time.
 

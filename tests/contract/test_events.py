@@ -130,6 +130,28 @@ def test_what_people_are_told_uses_only_fields_that_the_event_has() -> None:
     assert not re.findall(r"<\w+>", message), "a placeholder without a path arrives as it is written"
 
 
+def test_the_drift_rule_takes_what_the_drift_check_publishes_and_no_other_violation() -> None:
+    from model_evaluation.drift import METRIC_PREFIX
+    from model_evaluation.handler import DriftRequest
+
+    DriftRequest.model_validate_json(event_routes.DRIFT_INPUT)
+    assert METRIC_PREFIX == event_patterns.DRIFT_METRIC
+    event: dict[str, Any] = {"source": "imaging.model-evaluation", "detail-type": "MetricViolation"}
+    drift = {**event, "detail": {"data": {"metric": f"{METRIC_PREFIX}intensity_p50"}}}
+    assert matches(event_patterns.drift_found(), drift)
+    assert matches(event_patterns.metric_violation(), drift), "people are told too"
+    assert not matches(event_patterns.drift_found(), {**event, "detail": {"data": {"metric": "accuracy"}}})
+
+
+def test_the_drift_check_reads_the_figures_that_training_and_serving_write() -> None:
+    from model_evaluation import captures, drift
+    from training import appearance, baseline, names
+
+    assert ("probability", *appearance.NUMBERS) == captures.NUMBERS
+    assert ("finding", *appearance.CATEGORIES) == captures.CATEGORIES
+    assert (drift.SCHEMA, drift.BASELINE_FILE) == (baseline.SCHEMA, names.BASELINE_FILE)
+
+
 @pytest.mark.parametrize("rule", sorted(OPERATIONS))
 def test_a_schedule_asks_for_an_operation_that_monitoring_knows(rule: str) -> None:
     from monitoring.handler import Command

@@ -25,7 +25,7 @@ SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 def program(context: Context, workload: Workload) -> Callable[..., dict[str, Any]]:
     """Bus and routes of a stack."""
 
-    def run(*people: str, inbox: bool = False, **channels: Any) -> dict[str, Any]:
+    def run(*people: str, inbox: bool = False, retrains: bool = False, **channels: Any) -> dict[str, Any]:
         events = PlatformEvents(
             "events",
             PlatformEventsArgs(
@@ -54,6 +54,8 @@ def program(context: Context, workload: Workload) -> Callable[..., dict[str, Any
                 training_requests_arn=context.naming.arn("sqs", "training-requests"),
                 model_evaluation=receiver("model-evaluation"),
                 model_registry=receiver("model-registry"),
+                drift_schedule="rate(1 day)",
+                drift_retrains=retrains,
             ),
         )
         return {"rules": routes.rule_names, "inbox": events.alerts_inbox_url}
@@ -160,7 +162,9 @@ def test_an_event_reaches_its_function_and_only_its_rule_may_invoke_it(
     assert permission["function"] == function
 
 
-@pytest.mark.parametrize(("role", "on_bus"), [("image-verified", True), ("training-ended", False)])
+@pytest.mark.parametrize(
+    ("role", "on_bus"), [("image-verified", True), ("training-ended", False), ("drift-found", True)]
+)
 def test_what_may_want_a_training_waits_in_the_triggers_queue(
     record: Any, program: Any, role: str, on_bus: bool
 ) -> None:
@@ -168,6 +172,22 @@ def test_what_may_want_a_training_waits_in_the_triggers_queue(
     rule = recording.one(RULE, f"routes-{role}").inputs
     assert rule.get("eventBusName") == ("healthcare-imaging-mlops-test-platform" if on_bus else None)
     assert recording.one(TARGET, f"routes-{role}-target").inputs["arn"].endswith(":training-requests")
+
+
+@pytest.mark.parametrize("retrains", [True, False])
+def test_a_drift_asks_for_a_training_only_where_the_stack_says_so(record: Any, program: Any, retrains: bool) -> None:
+    recording = record(lambda: program(retrains=retrains))
+    assert recording.one(RULE, "routes-drift-found").inputs.get("state") == (None if retrains else "DISABLED")
+
+
+def test_the_drift_check_is_asked_for_by_its_schedule(record: Any, program: Any) -> None:
+    recording = record(program)
+    assert recording.one(RULE, "routes-drift-check").inputs["scheduleExpression"] == "rate(1 day)"
+    target = recording.one(TARGET, "routes-drift-check-target").inputs
+    assert (target["arn"].rsplit(":", 1)[-1], json.loads(target["input"])) == (
+        "model-evaluation",
+        {"operation": "drift"},
+    )
 
 
 def test_a_failed_training_is_told_to_people_and_kept(record: Any, program: Any) -> None:

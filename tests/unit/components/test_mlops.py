@@ -77,12 +77,13 @@ def test_labels_wait_in_a_queue_until_the_readers_are_quiet(
     assert recording.one("aws:sqs/queue:Queue", "mlops-dead-letters").inputs["name"].endswith("-training-dlq")
 
 
-def test_only_the_two_rules_about_training_may_fill_the_queue(record: Any, program: Any) -> None:
+def test_only_the_rules_about_training_may_fill_the_queue(record: Any, program: Any) -> None:
     sender = record(program).policy("aws:sqs/queue:Queue", "mlops-requests")["FromTrainingRules"]
     arns = sender["Condition"]["ArnEquals"]["aws:SourceArn"]
     project = "healthcare-imaging-mlops-test"
     assert [arn.split(":rule/")[1] for arn in arns] == [
         f"{project}-platform/{project}-image-verified",
+        f"{project}-platform/{project}-drift-found",
         f"{project}-training-ended",
     ]
 

@@ -25,7 +25,14 @@ from pipeline_trigger.adapters import DynamoTrainingRuns, SageMakerPipeline
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 STORED = StoredObject(bucket="b", key="k", etag="e", size=1, version_id="v")
-PLAN = EndpointPlan(endpoint_name="p", role_arn="r", instance_type="i", data_capture_uri="s3://b", kms_key_arn="k")
+PLAN = EndpointPlan(
+    endpoint_name="p",
+    role_arn="r",
+    instance_type="i",
+    data_capture_uri="s3://b",
+    data_capture_percent=100,
+    kms_key_arn="k",
+)
 
 
 class Refusing:

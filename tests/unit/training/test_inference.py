@@ -37,6 +37,23 @@ def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+def test_an_answer_says_what_the_image_looks_like_and_nothing_of_the_person(handler: ModuleType):
+    slice_ = slices.ct_slice(slices.chest(128), PatientName="DOE^JANE", PatientID="4711", Manufacturer="JANE DOE 4711")
+    context = SimpleNamespace(request_content_type="application/dicom")
+    handler.input_handler(io.BytesIO(slices.as_bytes(slice_)), context)
+    found = answer(handler, [[0.75]])
+    assert found["appearance"]["size"] == "128x128"
+    assert 0 <= found["appearance"]["intensity_p50"] <= 1
+    assert found["appearance"]["manufacturer"] == "other", "a maker that the model has not met may be anything"
+    assert not {word for word in ("DOE", "JANE", "4711") if word in json.dumps(found)}
+
+
+def test_the_next_request_does_not_inherit_an_appearance(handler: ModuleType):
+    ask(handler, slices.as_bytes(slices.ct_slice(slices.chest(128))), "application/dicom")
+    assert "appearance" in answer(handler, [[0.75]])
+    assert "appearance" not in answer(handler, [[0.75]])
+
+
 def ask(handler: ModuleType, content: bytes, content_type: str | None) -> np.ndarray:
     context = SimpleNamespace(request_content_type=content_type)
     return np.array(json.loads(handler.input_handler(io.BytesIO(content), context))["instances"])

@@ -321,7 +321,7 @@ def test_the_entry_point_judges_an_execution_once(idempotency_table: Any, monkey
         lambda: SimpleNamespace(succeeded=lambda arn: judged.append(arn) or {"decision": "passed"}),
     )
     for name in entry.Settings.__dataclass_fields__:
-        monkeypatch.setenv(name.upper(), "0.5")
+        monkeypatch.setenv(name.upper(), "1")
     monkeypatch.setenv("IDEMPOTENCY_TABLE", "idempotency")
     detail = {"pipelineExecutionArn": EXECUTION, "currentPipelineExecutionStatus": "Succeeded", "pipelineArn": "x"}
     context = SimpleNamespace(

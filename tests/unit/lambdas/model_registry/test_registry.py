@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +26,7 @@ PLAN = EndpointPlan(
     role_arn="arn:aws:iam::111122223333:role/model",
     instance_type="ml.m5.large",
     data_capture_uri="s3://artifacts/endpoint-data-capture/",
+    data_capture_percent=100,
     kms_key_arn="arn:aws:kms:us-east-1:111122223333:key/k",
 )
 
@@ -165,7 +166,8 @@ def test_the_endpoint_captures_data_and_encrypts_with_our_key(registry: Registry
     assert config["KmsKeyId"] == config["DataCaptureConfig"]["KmsKeyId"] == PLAN.kms_key_arn
     assert config["DataCaptureConfig"]["EnableCapture"] is True
     (model,) = sagemaker.models.values()
-    assert model["Containers"] == [{"ModelPackageName": f"{ARN}2"}]
+    told = {"MODEL_VERSION": "2"}  # what every answer of the endpoint names
+    assert model["Containers"] == [{"ModelPackageName": f"{ARN}2", "Environment": told}]
 
 
 def test_a_repeated_event_deploys_nothing_again(
@@ -293,7 +295,7 @@ def test_another_refusal_than_already_existing_is_not_swallowed(
 
 
 def test_names_stay_within_the_services_limit() -> None:
-    plan = EndpointPlan(endpoint_name="p" * 63, role_arn="", instance_type="", data_capture_uri="", kms_key_arn="")
+    plan = replace(PLAN, endpoint_name="p" * 63)
     assert max(len(plan.model_name(12345)), len(plan.config_name(12345))) <= 63
     assert PLAN.config_name(1) != PLAN.config_name(2)
 

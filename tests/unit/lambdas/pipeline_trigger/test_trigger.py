@@ -194,6 +194,16 @@ def test_labels_that_came_during_a_run_are_counted_at_its_end(
     assert trigger.pipeline_ended()["decision"] == "waiting", "the end of that run finds nothing new"
 
 
+def test_a_drift_asks_for_a_run_from_one_new_label_on(
+    trigger: Trigger, labels: Any, two_studies: None, clock: Any, sagemaker: FakeSageMaker
+) -> None:
+    assert trigger.drifted()["decision"] == "waiting", "without a new label a training would repeat itself"
+    verify(labels, 101, clock)
+    assert trigger.pipeline_ended()["decision"] == "waiting"
+    assert trigger.drifted()["decision"] == "started"
+    assert len(sagemaker.requests) == 1
+
+
 def test_a_person_starts_a_run_on_chosen_studies_alone(
     trigger: Trigger, labels: Any, two_studies: None, clock: Any, s3: Any
 ) -> None:
@@ -352,6 +362,7 @@ def test_the_training_code_accepts_the_snapshot(
 
 def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int]] = []
+    drifts: list[str] = []
 
     def verified(study_key: str, version: int) -> dict[str, Any]:
         asked.append((study_key, version))
@@ -363,6 +374,7 @@ def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypa
         lambda: SimpleNamespace(
             verified=verified,
             pipeline_ended=lambda: {"decision": "waiting"},
+            drifted=lambda: drifts.append("drift") or {"decision": "busy"},
             start_selected=lambda keys: {"decision": "started", "studies": len(keys)},
         ),
     )
@@ -387,6 +399,10 @@ def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypa
     )
     assert entry.handler(queued(event, event, ended), context) == {"batchItemFailures": []}
     assert asked == [(key(1), 3)]
+    found = {"subject": "arn", "metric": "drift:finding", "value": 0.5, "threshold": 0.25, "detail": "d"}
+    drift = {**event, "detail-type": "MetricViolation", "detail": {**detail, "event_id": "id-2", "data": found}}
+    assert entry.handler(queued(drift, drift), context) == {"batchItemFailures": []}
+    assert drifts == ["drift"]
     wrong = {**event, "detail": {**detail, "schema_version": "9"}}
     assert entry.handler(queued(event, wrong), context) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert entry.handler({"operation": "start", "study_keys": [key(1)]}, context)["studies"] == 1

@@ -1,0 +1,69 @@
+"""What an image looks like, in numbers that say nothing of a patient: what the drift monitor compares.
+
+One module for the baseline and for serving (it travels inside the model artifact): the same bytes give the same
+figures. Nothing about the person is read, and of the text elements only the two of the machine (PS3.3 C.7.3.1,
+C.7.5.1).
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+INTENSITY_PERCENTS = (5, 25, 50, 75, 95)
+NUMBERS: tuple[str, ...] = (
+    *(f"intensity_p{percent:02d}" for percent in INTENSITY_PERCENTS),
+    "intensity_spread",
+    "spacing_mm",
+    "slice_thickness_mm",
+)
+"""Figures with an order; intensities in units of the lung window, 0..1."""
+CATEGORIES: tuple[str, ...] = ("size", "modality", "manufacturer")
+UNKNOWN, OTHER = "unknown", "other"
+_TAGS = ["Rows", "Columns", "PixelSpacing", "SliceThickness", "Modality", "Manufacturer"]
+
+
+def of_pixels(prepared: np.ndarray) -> dict[str, Any]:
+    """The figures of the model's own input. # (S, S) float32 0..1"""
+    quantiles = np.percentile(prepared, INTENSITY_PERCENTS)
+    named = zip(INTENSITY_PERCENTS, quantiles, strict=True)
+    found = {f"intensity_p{percent:02d}": round(float(value), 5) for percent, value in named}
+    return {**found, "intensity_spread": round(float(np.std(prepared)), 5)}
+
+
+def of_dicom(content: bytes, prepared: np.ndarray) -> dict[str, Any]:
+    """The figures of an image and of its header. # prepared: (S, S) float32 0..1
+
+    A number that the header does not say is left out; a word that it does not say is "unknown".
+    """
+    import pydicom
+
+    header = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=_TAGS)
+    spacing = header.get("PixelSpacing") or [None]
+    numbers = {"spacing_mm": _number(spacing[0]), "slice_thickness_mm": _number(header.get("SliceThickness"))}
+    return {
+        **of_pixels(prepared),
+        **{name: value for name, value in numbers.items() if value is not None},
+        "size": f"{int(header.get('Rows') or 0)}x{int(header.get('Columns') or 0)}",
+        "modality": str(header.get("Modality") or "").strip().upper()[:16] or UNKNOWN,
+        "manufacturer": str(header.get("Manufacturer") or "").strip().upper()[:64] or UNKNOWN,
+    }
+
+
+def known_only(figures: dict[str, Any], manufacturers: list[str]) -> dict[str, Any]:
+    """The figures with every manufacturer that the model has not met called "other".
+
+    An image that is sent to an endpoint may hold anything in that element; what it holds stays there.
+    """
+    maker = figures.get("manufacturer")
+    return figures if maker in (None, UNKNOWN, *manufacturers) else {**figures, "manufacturer": OTHER}
+
+
+def _number(value: Any) -> float | None:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return round(found, 4) if np.isfinite(found) else None

@@ -4,19 +4,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
-from types import SimpleNamespace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-import pipeline_trigger.handler as entry
-from lambda_shared.errors import ConflictError, InvalidEventError, TransientError
+from lambda_shared.errors import ConflictError, TransientError
 from lambda_shared.labels import DynamoLabelsTable, Label
 from lambda_shared.tracking import DynamoTrackingTable, TrackedImage
 from pipeline_trigger.adapters import DynamoTrainingRuns, S3SnapshotStore, SageMakerPipeline
 from pipeline_trigger.service import Trigger
-from pipeline_trigger.settings import Settings
 from pipeline_trigger.snapshot import canonical_sha256
 
 RESEARCH = "proj-local-preprocessed-111122223333"
@@ -358,57 +355,6 @@ def test_the_training_code_accepts_the_snapshot(
     path = tmp_path / "snapshot.json"
     path.write_bytes(s3.get_object(Bucket=RESEARCH, Key=f"snapshots/{answer['snapshot_id']}.json")["Body"].read())
     assert sorted(image.label for image in read(path).images) == [0, 1]
-
-
-def test_the_entry_point_decides_once_per_event(idempotency_table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, int]] = []
-    drifts: list[str] = []
-
-    def verified(study_key: str, version: int) -> dict[str, Any]:
-        asked.append((study_key, version))
-        return {"decision": "waiting", "new_labels": 1}
-
-    monkeypatch.setattr(
-        entry,
-        "trigger",
-        lambda: SimpleNamespace(
-            verified=verified,
-            pipeline_ended=lambda: {"decision": "waiting"},
-            drifted=lambda: drifts.append("drift") or {"decision": "busy"},
-            start_selected=lambda keys: {"decision": "started", "studies": len(keys)},
-        ),
-    )
-    for setting in fields(Settings):
-        monkeypatch.setenv(setting.name.upper(), "x")
-    monkeypatch.setenv("MIN_NEW_LABELS", "2")
-    monkeypatch.setenv("IDEMPOTENCY_TABLE", "idempotency")
-    data = {"study_key": key(1), "label_version": 3, "finding": "normal", "image_count": 1}
-    detail = {"schema_version": "1", "event_id": "id-1", "occurred_at": "2026-11-21T12:00:00Z", "data": data}
-    event = {"source": "imaging.api", "detail-type": "ImageVerified", "detail": detail}
-    ended = {"source": "aws.sagemaker", "detail-type": "SageMaker Model Building Pipeline Execution Status Change"}
-
-    def queued(*events: dict[str, Any]) -> dict[str, Any]:
-        return {"Records": [{"messageId": str(n), "body": json.dumps(one)} for n, one in enumerate(events)]}
-
-    context = SimpleNamespace(
-        function_name="f",
-        memory_limit_in_mb=1,
-        invoked_function_arn="a",
-        aws_request_id="r",
-        get_remaining_time_in_millis=lambda: 1000,
-    )
-    assert entry.handler(queued(event, event, ended), context) == {"batchItemFailures": []}
-    assert asked == [(key(1), 3)]
-    found = {"subject": "arn", "metric": "drift:finding", "value": 0.5, "threshold": 0.25, "detail": "d"}
-    drift = {**event, "detail-type": "MetricViolation", "detail": {**detail, "event_id": "id-2", "data": found}}
-    assert entry.handler(queued(drift, drift), context) == {"batchItemFailures": []}
-    assert drifts == ["drift"]
-    wrong = {**event, "detail": {**detail, "schema_version": "9"}}
-    assert entry.handler(queued(event, wrong), context) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
-    assert entry.handler({"operation": "start", "study_keys": [key(1)]}, context)["studies"] == 1
-    for refused in ({"operation": "start", "study_keys": ["../x"]}, {"operation": "start", "study_keys": []}, event):
-        with pytest.raises(InvalidEventError):
-            entry.handler(refused, context)
 
 
 def test_the_tracking_table_answers_for_a_study(tracking: DynamoTrackingTable, two_studies: None) -> None:

@@ -169,6 +169,12 @@ preview-bootstrap: setup-preview ## preview the bootstrap of an account: make pr
 reference: setup-unit-quiet ## write docs/reference: resources, rights, alarms and events, from the program and its schemas
 	@PYTHONPATH=lambdas/shared/src $(PYTHON) -W ignore -m tools.reference
 
+.PHONY: site
+site: ## the documents as a site in build/site; fails on a link that leads nowhere
+	@$(SETUP) site
+	@NO_MKDOCS_2_WARNING=1 .venvs/site/bin/mkdocs build --strict
+	@echo "written: build/site/index.html"
+
 .PHONY: setup-preview
 setup-preview:
 	@$(SETUP) project layers cli --layer-runtimes python3.11,python3.12
@@ -225,7 +231,7 @@ fuzz: ## fuzz parser, de-identifier and codestream reader for FUZZ_SECONDS (60) 
 
 .PHONY: lock
 lock: ## compile the lock files again: hashes, no index addresses
-	@cd requirements && for name in dev aws lambda train check pixels bench-deid fuzz $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
+	@cd requirements && for name in dev aws lambda train check pixels bench-deid fuzz scan site $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
 
 .PHONY: clean
 clean: down ## down, and remove environments and caches too

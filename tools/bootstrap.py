@@ -33,6 +33,7 @@ OPTIONAL_ENVIRONMENTS = {
     "pixels": (ROOT / ".venvs" / "pixels", "pixels.lock", "the engines that find text in pixels (about 0.5 GB)"),
     "bench-deid": (ROOT / ".venvs" / "bench-deid", "bench-deid.lock", "other de-identifiers, to compare with"),
     "scan": (ROOT / ".venvs" / "scan", "scan.lock", "scanners of workflows, dependencies and secrets (about 0.1 GB)"),
+    "site": (ROOT / ".venvs" / "site", "site.lock", "what makes the documents a site"),
     "fuzz": (ROOT / ".venvs" / "fuzz", "fuzz.lock", "coverage-guided fuzzing"),
 }
 """Made only when named: no other command needs them."""

@@ -38,6 +38,8 @@ class TrainingSettings(Group):
     """Smallest accuracy of any group of five patients or more (scanner, sex, age); 0: not asked for."""
     champion_margin: float = Field(default=0.02, ge=0, le=1)
     """By how much a new model may fall behind the one in service on the same patients."""
+    locked_test_set: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,40}$")
+    """Lock of the change control plan whose patients and pixels every model is judged on; null: drawn by the split."""
     seed: int = Field(default=20_260_101, ge=0, le=2**31 - 1)
     """Of the split, the augmentation and the weights."""
     min_new_labels: int = Field(default=100, ge=1, le=1_000_000)

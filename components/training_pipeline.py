@@ -154,6 +154,7 @@ def pipeline_config(
         accuracy_lower_bound=training.accuracy_lower_bound,
         subgroup_floor=training.subgroup_floor,
         champion_margin=training.champion_margin,
+        locked_test_set=training.locked_test_set,
         test_fraction=training.test_share,
         validation_fraction=training.validation_share,
         seed=training.seed,

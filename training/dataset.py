@@ -2,7 +2,8 @@
 
 <split>/manifest.json          schema training-dataset/1
 <split>/shard-00000.npz        images (N, S, S) float32 0..1 · labels (N,) int8 · patient_keys, study_keys,
-                               image_keys (N,) str of 32 hex digits (pseudonyms) · groups (N,) JSON by dimension
+                               image_keys (N,) str of 32 hex digits (pseudonyms) · groups (N,) JSON by dimension ·
+                               pixel_digests (N,) str of 64 hex digits
 """
 
 from __future__ import annotations

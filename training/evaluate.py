@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from training import baseline, card, champion, explain, gate, metrics, names
+from training import baseline, card, champion, explain, gate, metrics, names, testset
 from training.dataset import Split, open_split
 from training.failure import DatasetError, PatientLeakError, reported
 from training.split import check_no_leak, patient_digest
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         report = evaluation(described, test, columns, scores, asked.seed)
         target = names.processing_dir("evaluation")
         target.mkdir(parents=True, exist_ok=True)
+        report["test_set"] = testset.described(test, columns, asked.locked_test_set)
         report["explained_images"] = explain.write(
             model / "1", columns, scores, described["threshold"], target / "grad-cam.png"
         )
@@ -65,6 +66,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--subgroup-floor", type=float, default=0.0, help="accuracy of every group; 0: off")
     parser.add_argument("--champion-margin", type=float, default=0.02)
     parser.add_argument("--champion", default=names.NO_CHAMPION, help="model.tar.gz of the model in service, or none")
+    parser.add_argument("--locked-test-set", default=names.NO_LOCK, help="of the change control plan, or none")
     return parser.parse_args(arguments)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training import names
+
 PLAN_FILE = Path(__file__).with_name("change-control-plan.json")
 SMALLEST_GROUP = 5
 """Patients under which a group's accuracy says nothing."""
@@ -48,6 +50,7 @@ def decide(report: Mapping[str, Any], limits: Limits, plan: Mapping[str, Any]) -
         *_groups(report, limits, said),
         *_champion(report, limits, said),
         *_changes(report, plan),
+        *_test_set(report, plan),
     ]
     return {
         "passed": 0 if reasons else 1,
@@ -55,6 +58,7 @@ def decide(report: Mapping[str, Any], limits: Limits, plan: Mapping[str, Any]) -
         "sentence": " ".join(reasons) or "The model meets every limit.",
         "limits": vars(limits),
         "plan": {"version": plan["version"], "effective": plan["effective"]},
+        "test_set": report.get("test_set"),
     }
 
 
@@ -104,4 +108,24 @@ def _changes(report: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
         numbers = not isinstance(allowed[0], str)
         if not (allowed[0] <= value <= allowed[1] if numbers else value in allowed):
             reasons.append(f"{name} {value} is no allowed change ({plan['acceptance']['clause_changes']})")
+    return reasons
+
+
+def _test_set(report: Mapping[str, Any], plan: Mapping[str, Any]) -> list[str]:
+    """Was the model judged on the images that were labelled and, where the stack names a lock, on the locked ones?"""
+    found, said = report.get("test_set") or {}, plan["acceptance"]
+    reasons: list[str] = []
+    if found.get("changed"):
+        reasons.append(
+            f"{found['changed']} image(s) of the test set are not what was labelled ({said['clause_test_set']})"
+        )
+    name = found.get("lock", names.NO_LOCK)
+    if name == names.NO_LOCK:
+        return reasons
+    locked = plan.get("locked_test_sets", {}).get(name, {}).get("sha256")
+    if locked is None or found["sha256"] != locked:
+        reasons.append(
+            f"The test set has the digest {found['sha256'] or 'unknown'}, the plan locks {name} at {locked} "
+            f"({said['clause_lock']})"
+        )
     return reasons

@@ -28,6 +28,8 @@ TRAIN_PROGRAM = "train.py"
 WEIGHTS_CHANNEL = "weights"
 NO_CHAMPION = "none"
 """Value of the parameter ChampionModelUri where no model is in service yet."""
+NO_LOCK = "none"
+"""Where a run names no locked test set."""
 
 TRAINING_METRICS: tuple[str, ...] = (
     "train_loss",

@@ -40,6 +40,7 @@ class PipelineConfig:
         test_fraction, validation_fraction: shares of all patients; the rest trains.
         cache_expire_after: ISO-8601 duration of step caching, None = off. Outputs lie under the execution id, which is
             part of the cache key, so a hit needs a retry of the very same execution: off by default.
+        locked_test_set: name of a lock in the change control plan; None = the split draws the test patients.
         package_index_url: index for the containers' `pip install` (a private mirror inside the VPC); None = pip's own.
     """
 
@@ -90,6 +91,7 @@ class PipelineConfig:
     cache_expire_after: str | None = None
     retry_attempts: int = 5
     package_index_url: str | None = None
+    locked_test_set: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse values before SageMaker would, in sentences that name the field."""

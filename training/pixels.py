@@ -5,6 +5,7 @@ One module for training and for serving (it travels inside the model artifact): 
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -40,16 +41,34 @@ def from_dicom(content: bytes, image_size: int) -> np.ndarray:
         UnusableImageError: codes unreadable, wrong-modality, multi-frame, missing-rescale, too-small, not-finite,
             constant.
     """
+    return prepare(load(content), image_size)
+
+
+def load(content: bytes) -> Dataset:
+    """The DICOM object. Raises UnusableImageError with the code unreadable."""
     import pydicom
     from pydicom.errors import InvalidDicomError
 
     try:
-        dataset = pydicom.dcmread(io.BytesIO(content))
+        return pydicom.dcmread(io.BytesIO(content))
     except (InvalidDicomError, EOFError, ValueError) as error:
         raise UnusableImageError("unreadable", "the object is no DICOM file") from error
+
+
+def prepare(dataset: Dataset, image_size: int) -> np.ndarray:
+    """As `from_dicom`, of an object that was read. # (image_size, image_size) float32 0..1"""
     hounsfield = hounsfield_units(dataset)
     check_quality(hounsfield)
     return square(lung_window(hounsfield), image_size)
+
+
+def digest(dataset: Dataset) -> str:
+    """SHA-256 of "ROWSxCOLUMNS:" and the stored values as 32-bit little-endian integers, after `prepare` took it.
+
+    imaging/pixel_digest.py computes the same figure when an image is de-identified (contract test).
+    """
+    stored = dataset.pixel_array
+    return hashlib.sha256("{}x{}:".format(*stored.shape).encode() + stored.astype("<i4").tobytes()).hexdigest()
 
 
 def hounsfield_units(dataset: Dataset) -> np.ndarray:

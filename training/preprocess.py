@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from training import appearance, baseline, dataset, groups, names, pixels, snapshot
+from training import appearance, baseline, dataset, gate, groups, names, pixels, snapshot, testset
 from training.failure import DatasetError, reported
 from training.snapshot import LabelledImage, Snapshot
 from training.split import check_no_leak, split_patients
@@ -40,12 +40,14 @@ class PreprocessConfig:
         image_size: edge of the square output, pixels.
         test_fraction, validation_fraction: shares of the patients.
         seed: of the split.
+        locked_test_set: name of the lock in the change control plan, or "none".
     """
 
     image_size: int
     test_fraction: float
     validation_fraction: float
     seed: int
+    locked_test_set: str = names.NO_LOCK
 
 
 def main(arguments: Sequence[str], fetch: Fetch | None = None) -> None:
@@ -68,6 +70,7 @@ def parse(arguments: Sequence[str]) -> PreprocessConfig:
     parser.add_argument("--test-fraction", type=float, default=0.2)
     parser.add_argument("--validation-fraction", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=20250101)
+    parser.add_argument("--locked-test-set", default=names.NO_LOCK, help="of the change control plan, or none")
     return PreprocessConfig(**vars(parser.parse_args(arguments)))
 
 
@@ -82,6 +85,8 @@ def assign(frozen: Snapshot, config: PreprocessConfig) -> dict[str, list[Labelle
         validation_fraction=config.validation_fraction,
         seed=config.seed,
     )
+    if config.locked_test_set != names.NO_LOCK:
+        patients = testset.with_lock(patients, testset.locked_patients(gate.load_plan(), config.locked_test_set))
     check_no_leak(patients)
     side_of = {patient: name for name, members in patients.items() for patient in members}
     sides: dict[str, list[LabelledImage]] = {name: [] for name in names.SPLITS}
@@ -122,18 +127,32 @@ class _SplitResult:
         return Counter(names.FINDINGS[image.label] for image in self.kept)
 
 
-Loaded = tuple[np.ndarray, str, dict[str, Any]]
-"""A prepared image, the groups it belongs to as JSON, and what it looks like."""
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """A prepared image, the groups it belongs to as JSON, what it looks like, and the digest of its pixels."""
+
+    array: np.ndarray
+    groups: str
+    looks: dict[str, Any]
+    digest: str
 
 
-def _load(image: LabelledImage, size: int, fetch: Fetch) -> Loaded | str:
+def _load(image: LabelledImage, size: int, fetch: Fetch) -> _Loaded | str:
     """The prepared image with its groups, or the code for which it is left out."""
     content = fetch(image.uri)
     if image.sha256 is not None and hashlib.sha256(content).hexdigest() != image.sha256:
         return "digest-mismatch"
     try:
-        prepared = pixels.from_dicom(content, size)
-        return prepared, json.dumps(groups.of(content), sort_keys=True), appearance.of_dicom(content, prepared)
+        read = pixels.load(content)
+        prepared, digest = pixels.prepare(read, size), pixels.digest(read)
+        if image.pixel_sha256 is not None and digest != image.pixel_sha256:
+            return "pixels-changed"
+        return _Loaded(
+            array=prepared,
+            groups=json.dumps(groups.of(content), sort_keys=True),
+            looks=appearance.of_dicom(content, prepared),
+            digest=digest,
+        )
     except pixels.UnusableImageError as error:
         return error.code
 
@@ -156,18 +175,19 @@ def _write_split(name: str, images: list[LabelledImage], config: PreprocessConfi
             if kept:
                 result.shards.append(dataset.write_shard(directory, len(result.shards), _columns(kept)))
                 result.kept += [image for image, _ in kept]
-                result.appearances += [looks for _, (_, _, looks) in kept]
+                result.appearances += [ready.looks for _, ready in kept]
     return result
 
 
-def _columns(kept: list[tuple[LabelledImage, Loaded]]) -> dict[str, np.ndarray]:
+def _columns(kept: list[tuple[LabelledImage, _Loaded]]) -> dict[str, np.ndarray]:
     return {
-        "groups": np.array([said for _, (_, said, _) in kept]),
-        "images": np.stack([array for _, (array, _, _) in kept]),  # (N, S, S) float32 0..1
+        "groups": np.array([ready.groups for _, ready in kept]),
+        "images": np.stack([ready.array for _, ready in kept]),  # (N, S, S) float32 0..1
         "labels": np.array([image.label for image, _ in kept], np.int8),  # (N,)
         "patient_keys": np.array([image.patient_key for image, _ in kept]),
         "study_keys": np.array([image.study_key for image, _ in kept]),
         "image_keys": np.array([image.image_key for image, _ in kept]),
+        "pixel_digests": np.array([ready.digest for _, ready in kept]),
     }
 
 

@@ -108,6 +108,7 @@ class _Builder:
         config = self.config
         arguments = ["--image-size", str(config.image_size), "--test-fraction", str(config.test_fraction)]
         arguments += ["--validation-fraction", str(config.validation_fraction), "--seed", str(config.seed)]
+        arguments += self._lock()
         run = self.parts.processor("training.preprocess", config.processing_image).run(
             inputs=[
                 self.parts.processing_input("code", f"{config.code_uri.rstrip('/')}/", "input/code"),
@@ -192,6 +193,10 @@ class _Builder:
         definitions = [MetricDefinition(name=name, regex=names.metric_pattern(name)) for name in names.TRAINING_METRICS]
         return trainer.with_metric_definitions(definitions)
 
+    def _lock(self) -> list[str]:
+        name = self.config.locked_test_set
+        return ["--locked-test-set", name] if name else []
+
     def _evaluate(self, preprocess: Any, train: Any) -> tuple[Any, Any]:
         from sagemaker.core.workflow.properties import PropertyFile
         from sagemaker.mlops.workflow.steps import ProcessingStep
@@ -212,6 +217,7 @@ class _Builder:
                 *("--subgroup-floor", repr(self.config.subgroup_floor)),
                 *("--champion-margin", repr(self.config.champion_margin)),
                 *("--champion", self.parameters.champion_model_uri),
+                *self._lock(),
             ],
         )
         step = ProcessingStep(

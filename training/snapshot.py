@@ -19,6 +19,7 @@ class LabelledImage:
     Attributes:
         label: 1 = pneumonia, 0 = normal.
         sha256: hex digest of the object's bytes, where the snapshot says it.
+        pixel_sha256: hex digest of its decoded pixels (`training.pixels.digest`), where the snapshot says it.
     """
 
     image_key: str
@@ -27,6 +28,7 @@ class LabelledImage:
     label: int
     uri: str
     sha256: str | None = None
+    pixel_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def _images_of(study: dict[str, Any]) -> list[LabelledImage]:
             label=FINDINGS.index(study["finding"]),
             uri=image["uri"],
             sha256=image.get("sha256"),
+            pixel_sha256=image.get("pixel_sha256"),
         )
         for image in study["images"]
     ]

@@ -52,6 +52,12 @@ class DicomLibrary:
         except ImageRejected as refusal:
             raise RejectedError(refusal.code.value, refusal.tag_keyword, refusal.rule, refusal.sentence) from None
 
+    def pixel_digest(self, data: bytes) -> str:
+        """Digest of what the object shows; empty where it has none."""
+        from imaging.pixel_digest import pixel_digest
+
+        return pixel_digest(data)
+
     def _secret(self) -> bytes:
         from imaging.pseudonym import key_from_secret
 

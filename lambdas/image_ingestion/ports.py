@@ -69,6 +69,10 @@ class ImageLibrary(Protocol):
         """The object without identifiers. Raises RejectedError when it cannot be made safe."""
         ...
 
+    def pixel_digest(self, data: bytes) -> str:
+        """Digest of what the object shows; empty where it has none."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImportJob:

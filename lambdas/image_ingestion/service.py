@@ -86,7 +86,9 @@ class Ingestion:
             return {"object_id": tracked.object_id, "deid_status": "REFUSED"}
         key = f"deidentified/{tracked.patient_key}/{tracked.study_key}/{tracked.image_key}.dcm"
         self.store.put(self.research_bucket, key, clean, DICOM_TYPE)
-        self.tracking.annotate(tracked.object_id, {"deid_status": "DEIDENTIFIED", "processed_key": key}, now)
+        changes = {"deid_status": "DEIDENTIFIED", "processed_key": key}
+        changes["pixel_sha256"] = self.library.pixel_digest(clean)  # a label holds for these pixels and no others
+        self.tracking.annotate(tracked.object_id, changes, now)
         return {"object_id": tracked.object_id, "deid_status": "DEIDENTIFIED"}
 
     def queue_import(self, reference: ObjectReference, identity: str | None) -> dict[str, Any]:

@@ -108,7 +108,11 @@ def _study(label: Label, patient_key: str, images: dict[str, TrackedImage], buck
         "reader": label.reader,
         "verified_at": label.created_at,
         "images": [
-            {"image_key": image_key, "uri": f"s3://{bucket}/{image.processed_key}"}
+            {
+                "image_key": image_key,
+                "uri": f"s3://{bucket}/{image.processed_key}",
+                **({"pixel_sha256": image.pixel_sha256} if image.pixel_sha256 else {}),
+            }
             for image_key, image in sorted(images.items())
         ],
     }

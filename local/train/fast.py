@@ -31,6 +31,7 @@ class Prepared:
     facts: dict[str, Any] | None
     content: bytes
     refusal: str
+    pixel_sha256: str = ""
 
 
 def prepare(path: Path) -> Prepared:
@@ -40,7 +41,9 @@ def prepare(path: Path) -> Prepared:
     try:
         data = path.read_bytes()
         facts = _LIBRARY[0].inspect(data)
-        return Prepared(facts=asdict(facts), content=_LIBRARY[0].deidentify(data), refusal="")
+        clean = _LIBRARY[0].deidentify(data)
+        digest = _LIBRARY[0].pixel_digest(clean)
+        return Prepared(facts=asdict(facts), content=clean, refusal="", pixel_sha256=digest)
     except RejectedError as refusal:
         return Prepared(facts=None, content=b"", refusal=refusal.code)
 
@@ -86,6 +89,7 @@ def freeze_cohort(
                 object_id=one.facts["image_key"],
                 deid_status="DEIDENTIFIED",
                 status="IMPORTED",
+                pixel_sha256=one.pixel_sha256,
                 processed_key="deidentified/{patient_key}/{study_key}/{image_key}.dcm".format(**one.facts),
                 **{name: one.facts[name] for name in ("patient_key", "study_key", "image_key", "modality")},
             )

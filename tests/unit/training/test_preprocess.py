@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imaging.pixel_digest import pixel_digest
 from training import dataset, preprocess, snapshot
 from training.failure import DatasetError, reported
 from training.pixels import AIR
@@ -92,6 +93,47 @@ def test_every_image_is_on_one_side_with_its_label(base: Path):
         assert columns["images"].dtype == np.float32
         for study, label in zip(columns["study_keys"].tolist(), columns["labels"].tolist(), strict=True):
             assert label == int(finding[study] == "pneumonia")
+
+
+def test_an_image_whose_pixels_are_not_those_that_were_labelled_is_left_out_and_seen_by_the_gate(base: Path):
+    from training import testset
+
+    document, objects = cohort()
+    for study in document["studies"]:
+        for image in study["images"]:
+            image["pixel_sha256"] = pixel_digest(objects[image["uri"]])
+    document = frozen(document["studies"])
+    run(base, document, objects.__getitem__)
+    test = splits(base)["test"]
+    whole = testset.described(test, test.arrays(), "none")
+    assert (whole["changed"], len(whole["sha256"])) == (0, 64)
+    victim = test.arrays()["image_keys"][0]
+    (uri,) = (i["uri"] for study in document["studies"] for i in study["images"] if i["image_key"] == victim)
+    other = slices.chest(96)
+    other[40, 40] += 1
+    run(base, document, {**objects, uri: slices.as_bytes(slices.ct_slice(other))}.__getitem__)
+    test = splits(base)["test"]
+    changed = testset.described(test, test.arrays(), "none")
+    assert (changed["changed"], changed["images"]) == (1, whole["images"] - 1)
+    assert changed["sha256"] != whole["sha256"]
+
+
+def test_the_locked_patients_are_tested_and_no_other(base: Path, monkeypatch: pytest.MonkeyPatch):
+    from training import gate
+    from training.split import patient_digest
+
+    document, objects = cohort()
+    held = sorted(key(f"patient {number}") for number in (2, 5))
+    lock = {"patients": [patient_digest(patient) for patient in held]}
+    monkeypatch.setattr(gate, "load_plan", lambda: {"version": "1", "locked_test_sets": {"ours": lock}})
+    monkeypatch.setattr(preprocess, "parse", lambda arguments, parse=preprocess.parse: parse([*arguments, *LOCK]))
+    run(base, document, objects.__getitem__)
+    found = splits(base)
+    assert found["test"].patients() == held
+    assert found["train"].patients() and found["validation"].patients()
+
+
+LOCK = ["--locked-test-set", "ours"]
 
 
 def test_no_patient_is_on_two_sides_and_the_manifest_says_who_is_where(base: Path):

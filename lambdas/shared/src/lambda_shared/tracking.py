@@ -71,6 +71,7 @@ class TrackedImage:
     validated_at: str = ""
     content_sha256: str = ""
     processed_key: str = ""
+    pixel_sha256: str = ""
     datastore_id: str = ""
     image_set_id: str = ""
     is_primary: bool = True

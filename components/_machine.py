@@ -1,9 +1,9 @@
-"""Standard state machines made one way: own role, encrypted history, a log without inputs and outputs, traces."""
+"""State machines made one way: own role, encrypted history, a log without inputs and outputs, traces."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import pulumi
 import pulumi_aws as aws
@@ -16,6 +16,10 @@ from components._workload import Workload
 DATA_KEY_REUSE_SECONDS: Final = 900
 """The longest that Step Functions reuses a data key: fewer calls of KMS, the same protection."""
 NAME_LIMIT: Final = 80
+
+Kind = Literal["STANDARD", "EXPRESS"]
+"""STANDARD keeps a history for 90 days and can be redriven; EXPRESS ends within five minutes, costs by time and memory,
+may run a piece of work twice, and is told of by its log alone."""
 
 
 def machine_arn(context: Context, role: str) -> str:
@@ -35,6 +39,8 @@ def state_machine(
     tags: Mapping[str, str],
     parent: pulumi.Resource,
     log_class: LogClass = "operations",
+    kind: Kind = "STANDARD",
+    map_labels: Sequence[str] = (),
 ) -> aws.sfn.StateMachine:
     """The machine; its history and logs are encrypted with our key.
 
@@ -45,6 +51,8 @@ def state_machine(
         definition: the document in Amazon States Language.
         statements: what it may do beyond its own history, logs and traces.
         log_class: `audit` where its history is a record that the law asks for.
+        kind: changing it replaces the machine.
+        map_labels: labels of its Distributed Maps, whose children's histories are encrypted under `machine/label`.
     """
     context = workload.context
     opts = pulumi.ResourceOptions(parent=parent)
@@ -63,7 +71,7 @@ def state_machine(
         role=execution_role,
         services=["states.amazonaws.com"],
         source_arn=machine_arn(context, role),
-        statements=[*statements, *_machine_statements(workload, machine_arn(context, role))],
+        statements=[*statements, *_machine_statements(workload, machine_arn(context, role), map_labels)],
         tags=tags,
         description=description,
         opts=opts,
@@ -71,6 +79,7 @@ def state_machine(
     return aws.sfn.StateMachine(
         logical_name,
         name=context.naming.name(role, limit=NAME_LIMIT),
+        type=kind,
         role_arn=runs_as.arn,
         definition=definition,
         logging_configuration={
@@ -94,15 +103,16 @@ def _all_streams(log_group_arn: str) -> str:
     return f"{log_group_arn.removesuffix(':*')}:*"
 
 
-def _machine_statements(workload: Workload, own_arn: str) -> list[Statement]:
+def _machine_statements(workload: Workload, own_arn: str, map_labels: Sequence[str]) -> list[Statement]:
     """What any machine needs: its history, its logs, traces."""
     context = workload.context
+    histories = [own_arn, *(f"{own_arn}/{label}" for label in map_labels)]
     return [
         Statement(
             sid="EncryptHistory",
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=[workload.keys.events],
-            conditions={"StringEquals": {"kms:EncryptionContext:aws:states:stateMachineArn": own_arn}},
+            conditions={"StringEquals": {"kms:EncryptionContext:aws:states:stateMachineArn": histories}},
         ),
         Statement(
             sid="EncryptLogsOnTheirWay",

@@ -264,6 +264,8 @@ def ingestion_args(base: Foundation) -> IngestionWorkflowArgs:
         ),
         size=size_of(settings.functions, "image_ingestion"),
         max_concurrency=settings.ingestion.max_concurrency,
+        kind="EXPRESS" if settings.ingestion.workflow == "express" else "STANDARD",
+        backfill_concurrency=settings.ingestion.backfill_concurrency,
     )
 
 

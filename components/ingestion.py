@@ -15,7 +15,7 @@ from components._rules import Rule, Transformer, event_rule, event_target, funct
 from components._workload import Workload, platform_function
 from components.function import FunctionSize, PlatformFunction
 from components.ingestion_function import IngestionLimits, IngestionStores
-from components.ingestion_machine import ingestion_machine, machine_arn
+from components.ingestion_machine import Kind, backfill_machine, ingestion_machine, machine_arn
 
 UPLOADED_RULE: Final = "dicom-uploaded"
 FINISHED_RULE: Final = "import-finished"
@@ -47,6 +47,8 @@ class IngestionWorkflowArgs:
     Attributes:
         size: Of ImageIngestion.
         max_concurrency: Objects of one execution in work at the same time.
+        kind: Of the state machine; an EXPRESS one takes one object an execution, so that five minutes are enough.
+        backfill_concurrency: Objects that a back-fill works on at the same time.
     """
 
     workload: Workload
@@ -54,10 +56,12 @@ class IngestionWorkflowArgs:
     limits: IngestionLimits
     size: FunctionSize
     max_concurrency: int
+    kind: Kind
+    backfill_concurrency: int
 
 
 class IngestionWorkflow(PlatformComponent):
-    """State machine `ingestion`, its function, its two queues with dead letters, and the rules that feed them.
+    """State machines `ingestion` and `backfill`, function, queues with dead letters, and the rules that feed them.
 
     Guarantees: an upload event is delivered at least once or kept as a dead letter; the state machine ends every
     object in a recorded state; no header or pixel value is in its history, its logs or its messages.
@@ -87,6 +91,16 @@ class IngestionWorkflow(PlatformComponent):
             workload=args.workload,
             function_arn=function.function_arn,
             max_concurrency=args.max_concurrency,
+            kind=args.kind,
+            tags=self._tags,
+            parent=self,
+        )
+        backfill_machine(
+            f"{name}-backfill",
+            workload=args.workload,
+            function_arn=function.function_arn,
+            bucket=args.stores.training_data_bucket,
+            max_concurrency=args.backfill_concurrency,
             tags=self._tags,
             parent=self,
         )
@@ -155,6 +169,7 @@ class IngestionWorkflow(PlatformComponent):
                 import_queue_url=imports.url,
                 upload_queue_url=uploads.url,
                 state_machine_arn=machine_arn(self._context),
+                objects_per_execution=1 if args.kind == "EXPRESS" else UPLOADS.size,
             ),
             args.workload,
             self.child(),

@@ -56,6 +56,7 @@ def plan(
     import_queue_url: pulumi.Input[str],
     upload_queue_url: pulumi.Input[str],
     state_machine_arn: str,
+    objects_per_execution: int,
 ) -> FunctionPlan:
     """The function: 300 s and 512 MiB by default, the environment that its settings read, and its rights."""
     context, keys = workload.context, workload.keys
@@ -75,6 +76,7 @@ def plan(
             "IMPORT_QUEUE_URL": import_queue_url,
             "UPLOAD_QUEUE_URL": upload_queue_url,
             "INGESTION_STATE_MACHINE_ARN": state_machine_arn,
+            "OBJECTS_PER_EXECUTION": str(objects_per_execution),
             "IMPORT_QUIET_SECONDS": str(limits.import_quiet_seconds),
             "MAX_OBJECT_BYTES": str(limits.max_object_bytes),
         },

@@ -12,6 +12,8 @@ https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-lang
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 State = dict[str, Any]
@@ -20,9 +22,6 @@ Operation = Literal["validate", "deidentify", "queue-import", "quarantine"]
 
 MAX_ATTEMPTS: Final = 3
 """Tries again after the first failure, 2 s, 4 s and 8 s later."""
-
-TASK_SECONDS: Final = 330
-"""Longer than the function's own limit of 300 s, so the function's timeout is the one that is reported."""
 
 # A fault of the service or a function that says "try me again": the object is not to blame.
 TRANSIENT_ERRORS: Final = (
@@ -37,15 +36,30 @@ FATAL_ERRORS: Final = ("Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"
 FATAL_ATTEMPTS: Final = 1
 # Reserved concurrency reached: a burst waits longer than a fault, because nothing is wrong with the object.
 THROTTLED: Final = "Lambda.TooManyRequestsException"
-THROTTLE_ATTEMPTS: Final = 8
 
 
-def definition(function_arn: str, max_concurrency: int) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long a task may take, in seconds, and how often a throttled one is tried again."""
+
+    task_seconds: int
+    throttle_attempts: int
+
+
+PATIENT: Final = Pace(task_seconds=330, throttle_attempts=8)
+"""Longer than the function's own limit of 300 s, so the function's timeout is the one that is reported."""
+WITHIN_FIVE_MINUTES: Final = Pace(task_seconds=240, throttle_attempts=5)
+"""An Express execution is ended after 300 s, unheard: a slow task has to fail before, where it is caught.
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+
+
+def definition(function_arn: str, max_concurrency: int, pace: Pace = PATIENT) -> dict[str, Any]:
     """The whole document.
 
     Args:
         function_arn: The ImageIngestion function, which does every operation.
         max_concurrency: Objects of one execution that are worked on at the same time; at least 1.
+        pace: WITHIN_FIVE_MINUTES for an Express machine.
 
     Raises:
         ValueError: `max_concurrency` below 1 (0 means "no limit" to Step Functions and would drain the function).
@@ -64,7 +78,7 @@ def definition(function_arn: str, max_concurrency: int) -> dict[str, Any]:
                 "ItemProcessor": {
                     "ProcessorConfig": {"Mode": "INLINE"},
                     "StartAt": "Validate",
-                    "States": _object_states(function_arn),
+                    "States": object_states(function_arn, pace),
                 },
                 "ResultSelector": {"outcomes.$": "$[*].outcome"},
                 "Next": "Tally",
@@ -92,16 +106,21 @@ def definition(function_arn: str, max_concurrency: int) -> dict[str, Any]:
     }
 
 
-def definition_json(function_arn: str, max_concurrency: int) -> str:
+def definition_json(function_arn: str, max_concurrency: int, pace: Pace = PATIENT) -> str:
     """`definition` as compact text with sorted keys, so that an unchanged machine shows no difference."""
-    return json.dumps(definition(function_arn, max_concurrency), sort_keys=True, separators=(",", ":"))
+    return compact(definition(function_arn, max_concurrency, pace))
 
 
-def _object_states(function_arn: str) -> dict[str, State]:
-    """The states one object goes through; no failure in here ends the Map."""
+def compact(document: dict[str, Any]) -> str:
+    """A document as text that is the same every time."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def object_states(function_arn: str, pace: Pace) -> dict[str, State]:
+    """The states one object goes through, from `Validate` on; no failure in here ends the Map."""
+    task = partial(_task, function_arn, pace)
     return {
-        "Validate": _task(
-            function_arn,
+        "Validate": task(
             "validate",
             result={"object_id.$": "$.Payload.object_id", "valid.$": "$.Payload.valid"},
             result_path="$.validation",
@@ -112,22 +131,19 @@ def _object_states(function_arn: str) -> dict[str, State]:
             "Choices": [{"Variable": "$.validation.valid", "BooleanEquals": True, "Next": "Deidentify"}],
             "Default": "Refused",
         },
-        "Deidentify": _task(
-            function_arn,
+        "Deidentify": task(
             "deidentify",
             payload={"object_id.$": "$.validation.object_id"},
             result={"deid_status.$": "$.Payload.deid_status"},
             result_path="$.deidentification",
             following="QueueImport",
         ),
-        "QueueImport": _task(
-            function_arn,
+        "QueueImport": task(
             "queue-import",
             payload={"object_id.$": "$.validation.object_id"},
             following="Queued",
         ),
-        "Quarantine": _task(
-            function_arn,
+        "Quarantine": task(
             "quarantine",
             payload={"error.$": "$.failure.Error"},
             following="Quarantined",
@@ -142,6 +158,7 @@ def _object_states(function_arn: str) -> dict[str, State]:
 
 def _task(
     function_arn: str,
+    pace: Pace,
     operation: Operation,
     *,
     following: str,
@@ -161,7 +178,7 @@ def _task(
             "FunctionName": function_arn,
             "Payload": {"operation": operation, "object.$": "$.object", **(payload or {})},
         },
-        "TimeoutSeconds": TASK_SECONDS,
+        "TimeoutSeconds": pace.task_seconds,
         **({"ResultSelector": result} if result else {}),
         "ResultPath": result_path,
         "Retry": [
@@ -169,7 +186,7 @@ def _task(
                 "ErrorEquals": [THROTTLED],
                 "IntervalSeconds": 1,
                 "BackoffRate": 2.0,
-                "MaxAttempts": THROTTLE_ATTEMPTS,
+                "MaxAttempts": pace.throttle_attempts,
                 "MaxDelaySeconds": 60,
                 "JitterStrategy": "FULL",
             },

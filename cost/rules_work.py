@@ -9,6 +9,7 @@ from cost.estate import Resource
 from cost.line import Amount, Case, Driver, Rule
 from cost.usage import HOURS_A_MONTH, Usage
 
+EXPRESS_GB: Final = 64 / 1024
 VOLUMES: Final = 2
 """A pipeline execution has a volume for the training job and one for processing; each lives while its job runs."""
 
@@ -38,10 +39,18 @@ def function(resource: Resource, case: Case) -> Iterator[Amount]:
 
 
 def machine(resource: Resource, case: Case) -> Iterator[Amount]:
-    """Standard workflows bill each step; an execution has a handful of its own around up to 100 objects."""
+    """Standard workflows bill each step; an execution has a handful of its own around up to 100 objects.
+
+    An Express one has an execution a file, billed by its time and 64 MB of memory.
+    """
     if resource.name != "ingestion-machine":
         return
     usage = case.usage
+    if resource.inputs.get("type") == "EXPRESS":
+        seconds = usage.per_file.function_calls * usage.per_file.function_seconds
+        yield Amount(price="sfn-express-request", quantity=usage.files, driver="scan")
+        yield Amount(price="sfn-express-gb-second", quantity=usage.files * seconds * EXPRESS_GB, driver="scan")
+        return
     own = usage.scans * max(1, usage.files_per_scan / 100) * 5
     yield Amount(price="sfn-transition", quantity=usage.files * usage.per_file.transitions + own, driver="scan")
 

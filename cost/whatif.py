@@ -54,6 +54,7 @@ def what_if(estate: Estate, usage: Usage, prices: PriceTable) -> list[WhatIf]:
         ("two lasting copies of a file instead of three", lambda: total(estate, _fewer_copies(usage))),
         ("one NAT gateway less", lambda: total(_without(estate, zones[-1:]))),
         ("steps of the workflow halved", lambda: total(estate, _fewer_steps(usage))),
+        ("an Express workflow (ingestion.workflow)", lambda: total(_express(estate))),
         (
             "data uncompressed in HealthImaging",
             lambda: total(estate, usage.model_copy(update={"stored_fraction": 1.0})),
@@ -83,6 +84,14 @@ def _without_lifecycle(estate: Estate) -> Estate:
 
 def _fewer_copies(usage: Usage) -> Usage:
     return usage.model_copy(update={"per_file": usage.per_file.model_copy(update={"lasting_copies": 2})})
+
+
+def _express(estate: Estate) -> Estate:
+    changed = [
+        replace(one, inputs={**one.inputs, "type": "EXPRESS"}) if one.name == "ingestion-machine" else one
+        for one in estate.resources
+    ]
+    return replace(estate, resources=changed)
 
 
 def _fewer_steps(usage: Usage) -> Usage:

@@ -14,6 +14,7 @@ import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from operations import backfill as back_filling
 from operations import registry
 from operations.redrive import Names, redrive_dead_letters, redrive_executions
 from operations.stack import Stack, account, prefix
@@ -87,6 +88,36 @@ def redrive(
     executions = redrive_executions(boto3.client("stepfunctions"), names, since=since, dry_run=dry_run)
     sys.stdout.write(json.dumps({"dead_letters": letters.counts, "executions": executions.counts}) + "\n")
     raise typer.Exit(2 if letters.counts.get("unknown") else 0)
+
+
+@app.command()
+def backfill(
+    stack: Stack = "local",
+    prefix_of_uploads: Annotated[str, typer.Option("--prefix", help="Objects below it are ingested.")] = "upload/",
+    manifest: Annotated[
+        str | None, typer.Option(help='Key below backfill/ of a file with {"Key": "upload/..."} a line, instead.')
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Follow it to its end.")] = True,
+    pause: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """Ingest what was uploaded without being ingested; what was ingested stays as it is. Exit code 2: some did not."""
+    machines = boto3.client("stepfunctions")
+    region = boto3.Session().region_name
+    machine = f"arn:aws:states:{region}:{account()}:stateMachine:{prefix(stack)}-backfill"
+    execution = back_filling.start(machines, machine, prefix=prefix_of_uploads, manifest=manifest)
+    if not wait:
+        sys.stdout.write(json.dumps({"execution": execution}) + "\n")
+        return
+
+    def tell(now: back_filling.Progress) -> None:
+        done = sum(now.objects.get(name, 0) for name in back_filling.COUNTED[1:])
+        sys.stderr.write(f"{now.status.lower()}: {done} of {now.objects.get('total', 0)} objects\n")
+
+    ended = back_filling.follow(machines, execution, tell, pause=pause)
+    answer = {"status": ended.status, "objects": dict(ended.objects), "error": ended.error, "execution": execution}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    failed = ended.objects.get("total", 0) - ended.objects.get("succeeded", 0)
+    raise typer.Exit(2 if failed or ended.status != "SUCCEEDED" else 0)
 
 
 @app.command()

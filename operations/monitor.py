@@ -82,7 +82,7 @@ def _workflow(clients: Clients, prefix: str) -> Iterator[Reading]:
         one["stateMachineArn"]
         for page in pages
         for one in page["stateMachines"]
-        if one["name"] == f"{prefix}-ingestion"
+        if one["name"] == f"{prefix}-ingestion" and one["type"] == "STANDARD"  # an Express machine lists none
     ]
     for arn in arns:
         running = machines.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=RUNNING_SHOWN)

@@ -98,9 +98,12 @@ def redrive_executions(machines: Any, names: Names, *, since: datetime, dry_run:
     """Take failed executions of the ingestion machine up again.
 
     RedriveExecution goes on from the failed items (within 14 days); where it is not possible, a new execution gets the
-    same input under a name made from the old one, so that a second call starts nothing twice.
+    same input under a name made from the old one, so that a second call starts nothing twice. An Express machine keeps
+    no executions to take up: its objects are driven again by the reconciler, and by a back-fill.
     """
     result = Redriven()
+    if machines.describe_state_machine(stateMachineArn=names.state_machine_arn)["type"] == "EXPRESS":
+        return result
     for status in ENDED_BADLY:
         pages = machines.get_paginator("list_executions").paginate(
             stateMachineArn=names.state_machine_arn, statusFilter=status

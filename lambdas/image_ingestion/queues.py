@@ -28,6 +28,7 @@ class QueueConsumer:
     request_imports: Callable[[list[ImportRequest]], dict[str, Decision | Exception]]
     workflow: Workflow
     deliveries: Deliveries
+    objects_per_execution: int = 100
 
     def consume(self, records: list[Record]) -> dict[str, list[dict[str, str]]]:
         """Answers which messages failed (ReportBatchItemFailures); a message that is not ours fails, too."""
@@ -50,15 +51,21 @@ class QueueConsumer:
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
     def _start(self, messages: dict[str, UploadMessage]) -> dict[str, Exception]:
-        """One execution for all uploads of the invocation, the same object once."""
+        """Executions for all uploads of the invocation, the same object once."""
         objects = {_identity(one): one for message in messages.values() for one in message.objects}
-        if not objects:
-            return {}
-        try:
-            self.workflow.start([objects[key].model_dump() for key in sorted(objects)], execution_name(objects))
-        except Exception as error:
-            return dict.fromkeys(messages, error)
-        return {}
+        names, failed = sorted(objects), dict[str, Exception]()
+        for begin in range(0, len(names), self.objects_per_execution):
+            group = names[begin : begin + self.objects_per_execution]
+            try:
+                self.workflow.start([objects[key].model_dump() for key in group], execution_name(group))
+            except Exception as error:
+                failed |= dict.fromkeys(group, error)
+        return {
+            identifier: failed[name]
+            for identifier, message in messages.items()
+            for name in map(_identity, message.objects)
+            if name in failed
+        }
 
     def _import(self, messages: dict[str, ImportRequest]) -> dict[str, Exception]:
         if not messages:

@@ -15,6 +15,7 @@ class Settings:
 
     Attributes:
         import_quiet_seconds: how long a study must be unchanged before its import starts; at most 900 (SQS's limit).
+        objects_per_execution: uploads that one execution of the workflow takes at most.
         max_object_bytes: larger objects are quarantined without being read.
     """
 
@@ -27,6 +28,7 @@ class Settings:
     import_queue_url: str
     upload_queue_url: str
     ingestion_state_machine_arn: str
+    objects_per_execution: int
     import_quiet_seconds: int
     max_object_bytes: int
 

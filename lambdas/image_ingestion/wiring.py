@@ -100,6 +100,7 @@ def consumer() -> QueueConsumer:
         request_imports=lambda messages: imports().request(messages),
         workflow=StateMachine(aws.client("stepfunctions"), values.ingestion_state_machine_arn),
         deliveries=SqsDeliveries(aws.client("sqs"), queues),
+        objects_per_execution=values.objects_per_execution,
     )
 
 

@@ -32,6 +32,9 @@ KNOWN: dict[str, str] = {
     r"ArnLike requires a value of type Arn but given String": "that context's value is the ARN of a log group",
     r"StringNotEquals requires a value of type String but given Arn": "compared as a text, as AWS's examples do",
     r"RESOURCE_MISMATCH.*'logs:DescribeLogGroups', 'required_format': '\*'": "AWS binds it to log-group ARNs by now",
+    r'Field "Label" not allowed in .*EachOf': "a Distributed Map's label is younger than statelint's grammar",
+    r'Field "WriterConfig" not allowed in .*ResultWriter': "the same, of 2025",
+    r'Field "InputType" not allowed in .*ReaderConfig': "statelint knows MaxItems alone there",
 }
 """What a linter says wrongly, each with the reason; everything else is a finding."""
 ANY_RESOURCE = "RESOURCE_STAR"

@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 
+from components.backfill_workflow import backfill
+from components.ingestion_workflow import WITHIN_FIVE_MINUTES
+from components.ingestion_workflow import definition as definition_of_program
+from operations.backfill import progress
+
 WORKER = """
 class TransientError(Exception): pass
 class PoisonError(Exception): pass
@@ -244,3 +249,61 @@ def test_an_event_whose_target_fails_goes_to_the_dead_letter_queue(aws: Any, fun
         lambda: aws("sqs").receive_message(QueueUrl=queue).get("Messages"), seconds=10, what="the dead event"
     )
     assert json.loads(message[0]["Body"])["source"] == "tests.dead"
+
+
+def test_the_back_fill_drives_each_object_of_a_prefix_or_of_a_manifest(
+    aws: Any, function: Any, role: Any, eventually: Any
+) -> None:
+    """The very document of the program over a function that stands for ImageIngestion.
+
+    The embedded AWS runs the Distributed Map, its reader, concurrency and tolerance; it writes no results.
+    """
+    source = """
+    def handler(event, context):
+        if "later" in event["object"]["key"]:
+            raise TransientError("a service is down")
+        found = event["object"]
+        return {"object_id": found["key"], "valid": found["bucket"] == "history", "deid_status": "x"}
+    class TransientError(Exception): pass
+    """
+    s3, machines = aws("s3"), aws("stepfunctions")
+    s3.create_bucket(Bucket="history")
+    for key in ["upload/a.dcm", "upload/b.dcm", "validated/c.dcm"]:
+        s3.put_object(Bucket="history", Key=key, Body=b"x")
+    s3.put_object(
+        Bucket="history", Key="backfill/m.jsonl", Body=b'{"Key": "upload/b.dcm"}\n{"Key": "upload/later.dcm"}\n'
+    )
+    document = backfill(function("backfill-worker", source), "history", 2)
+    for state in document["States"].values():
+        for task in state.get("ItemProcessor", {}).get("States", {}).values():
+            task.pop("Retry", None)  # the pauses between tries are the ingestion's own tests' matter
+    machine = machines.create_state_machine(
+        name="backfill",
+        definition=json.dumps(document),
+        roleArn=role("backfill-machine", "states", ["lambda:InvokeFunction", "s3:*", "states:*"]),
+    )["stateMachineArn"]
+
+    def run(given: dict[str, str]) -> tuple[str, dict[str, int]]:
+        arn = machines.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
+        eventually(lambda: finished(aws, arn), seconds=60, what="the back-fill")
+        ended = progress(machines, arn)
+        return ended.error or ended.status, {key: count for key, count in ended.objects.items() if count}
+
+    assert run({"prefix": "upload/"}) == ("SUCCEEDED", {"total": 2, "succeeded": 2})
+    outcome, counts = run({"manifest": "backfill/m.jsonl"})
+    assert outcome == "States.ExceedToleratedFailureThreshold"
+    assert counts == {"total": 2, "succeeded": 1, "failed": 1}
+    assert run({"prefix": "validated/"}) == ("NoSource", {})
+
+
+def test_an_express_machine_runs_the_ingestion_without_a_history(aws: Any, function: Any, role: Any) -> None:
+    worker = function("express-worker", "def handler(event, context):\n    return {'valid': False, 'object_id': 'x'}\n")
+    machine = aws("stepfunctions").create_state_machine(
+        name="express",
+        type="EXPRESS",
+        definition=json.dumps(definition_of_program(worker, 1, WITHIN_FIVE_MINUTES)),
+        roleArn=role("express-machine", "states", ["lambda:InvokeFunction"]),
+    )["stateMachineArn"]
+    given = json.dumps({"objects": [{"bucket": "landing", "key": "upload/a.dcm", "etag": "e", "size": 1}]})
+    ended = aws("stepfunctions").start_sync_execution(stateMachineArn=machine, input=given)
+    assert (ended["status"], json.loads(ended["output"])["outcomes"]) == ("SUCCEEDED", ["refused"])

@@ -10,7 +10,7 @@ from local.cloud import Cloud
 from local.stack import LocalStack
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -18,7 +18,7 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    made = LocalStack(Path(tmp_path_factory.mktemp("chain")), port=_free_port())
+    made = LocalStack(Path(tmp_path_factory.mktemp("chain")), port=free_port())
     try:
         made.up()
         yield made

@@ -14,7 +14,7 @@ from components._workload import Workload
 from components.function import FunctionSize
 from components.ingestion import IngestionWorkflow, IngestionWorkflowArgs
 from components.ingestion_function import IngestionLimits, IngestionStores
-from components.ingestion_machine import machine_arn
+from components.ingestion_machine import Kind, machine_arn
 
 MACHINE = "aws:sfn/stateMachine:StateMachine"
 TARGET = "aws:cloudwatch/eventTarget:EventTarget"
@@ -25,9 +25,9 @@ MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 
 @pytest.fixture
 def program(context: Context, workload: Workload, table: Any) -> Callable[[], dict[str, Any]]:
-    """Ingestion of a stack."""
+    """Ingestion of a stack, its machine of the kind that is asked for."""
 
-    def run() -> dict[str, Any]:
+    def run(kind: Kind = "STANDARD") -> dict[str, Any]:
         made = IngestionWorkflow(
             "ingestion",
             IngestionWorkflowArgs(
@@ -44,6 +44,8 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[[], di
                 limits=IngestionLimits(import_quiet_seconds=60, max_object_bytes=1_000_000),
                 size=FunctionSize(memory_mb=512, timeout_seconds=300),
                 max_concurrency=7,
+                kind=kind,
+                backfill_concurrency=5,
             ),
         )
         return {"machine": made.state_machine_arn, "queue": made.import_queue_url}
@@ -52,7 +54,8 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[[], di
 
 
 def test_the_machine_keeps_no_payload_and_encrypts_its_history(record: Any, program: Any, workload: Workload) -> None:
-    inputs = record(program).one(MACHINE).inputs
+    inputs = record(program).one(MACHINE, "ingestion-machine").inputs
+    assert inputs["type"] == "STANDARD"
     assert inputs["loggingConfiguration"]["includeExecutionData"] is False
     assert inputs["loggingConfiguration"]["level"] == "ALL"
     assert inputs["loggingConfiguration"]["logDestination"].endswith(":*")
@@ -60,6 +63,41 @@ def test_the_machine_keeps_no_payload_and_encrypts_its_history(record: Any, prog
     assert inputs["encryptionConfiguration"]["kmsKeyId"] == workload.keys.events
     assert inputs["tracingConfiguration"] == {"enabled": True}
     assert json.loads(inputs["definition"])["States"]["EachObject"]["MaxConcurrency"] == 7
+
+
+def test_an_express_machine_takes_one_file_an_execution_and_fails_before_it_is_ended(record: Any, program: Any) -> None:
+    recording = record(lambda: program("EXPRESS"))
+    machine = recording.one(MACHINE, "ingestion-machine").inputs
+    assert machine["type"] == "EXPRESS"
+    assert machine["loggingConfiguration"]["level"] == "ALL", "its log is all that is known of an execution"
+    states = json.loads(machine["definition"])["States"]["EachObject"]["ItemProcessor"]["States"]
+    assert max(state.get("TimeoutSeconds", 0) for state in states.values()) < 300
+    function = recording.one("aws:lambda/function:Function").inputs
+    assert function["environment"]["variables"]["OBJECTS_PER_EXECUTION"] == "1"
+
+
+def test_a_standard_machine_takes_as_many_files_as_an_invocation_has(record: Any, program: Any) -> None:
+    function = record(program).one("aws:lambda/function:Function").inputs
+    assert function["environment"]["variables"]["OBJECTS_PER_EXECUTION"] == "100"
+
+
+def test_a_back_fill_may_list_uploads_and_read_none(record: Any, program: Any, context: Context) -> None:
+    recording = record(program)
+    machine = recording.one(MACHINE, "ingestion-backfill").inputs
+    assert machine["type"] == "STANDARD", "an Express machine has no Distributed Map"
+    policy = recording.policy("aws:iam/rolePolicy:RolePolicy", "ingestion-backfill-role-policy")
+    bucket = f"arn:aws:s3:::{context.naming.bucket('training-data')}"
+    assert policy["ListUploads"]["Condition"] == {"StringLike": {"s3:prefix": "upload/*"}}
+    assert policy["ReadManifests"]["Resource"] == [f"{bucket}/backfill/*"]
+    assert policy["WriteResults"]["Resource"] == [f"{bucket}/reports/backfill/*"]
+    own = machine_arn(context).removesuffix("ingestion") + "backfill"
+    assert policy["StartChildren"]["Resource"] == [own]
+    executions, express = own.replace(":stateMachine:", ":execution:"), own.replace(":stateMachine:", ":express:")
+    followed = policy["FollowChildren"]["Resource"]
+    assert followed == [f"{executions}:*", f"{express}/Listed:*:*", f"{express}/Named:*:*"]
+    assert policy["RedriveChildren"]["Resource"] == [f"{executions}/Listed:*", f"{executions}/Named:*"]
+    histories = policy["EncryptHistory"]["Condition"]["StringEquals"]
+    assert histories == {"kms:EncryptionContext:aws:states:stateMachineArn": [own, f"{own}/Listed", f"{own}/Named"]}
 
 
 def test_an_upload_waits_in_a_queue_that_only_its_rule_can_fill(
@@ -136,4 +174,4 @@ def test_outputs_are_known_after_an_update_and_names_already_in_a_preview(
 ) -> None:
     recording = record(program, preview=preview)
     assert recording.known == {"machine": not preview, "queue": not preview}
-    assert recording.one(MACHINE).inputs["name"] == "healthcare-imaging-mlops-test-ingestion"
+    assert recording.one(MACHINE, "ingestion-machine").inputs["name"] == "healthcare-imaging-mlops-test-ingestion"

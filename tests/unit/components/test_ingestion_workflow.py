@@ -114,6 +114,16 @@ def test_the_text_is_the_same_every_time_and_compact() -> None:
     assert ": " not in workflow.definition_json(ARN, 4).replace("for import or in", "")[:200]
 
 
+def test_an_express_document_differs_in_its_patience_alone() -> None:
+    express = workflow.definition(ARN, 4, workflow.WITHIN_FIVE_MINUTES)
+    items = express["States"]["EachObject"]["ItemProcessor"]["States"]
+    assert items.keys() == object_states().keys()
+    waits = items["Validate"]["Retry"][0]
+    assert waits["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+    longest = sum(waits["IntervalSeconds"] * waits["BackoffRate"] ** number for number in range(waits["MaxAttempts"]))
+    assert longest < 60, "a throttled object is deferred well before the execution is ended"
+
+
 def test_an_unbounded_map_is_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match="at least 1, not 0"):
         workflow.definition(ARN, 0)

@@ -242,8 +242,10 @@ def test_stores_pipelines_and_executions_are_looked_for() -> None:
     machines = {"stateMachines": [{"name": f"{PREFIX}-ingestion", "stateMachineArn": "a"}]}
     now = datetime(2026, 11, 21, tzinfo=UTC)
     failed = {"executions": [{"startDate": now - timedelta(hours=hours)} for hours in (1, 30)]}
-    client = Pages(list_state_machines=machines, list_executions=failed)
+    client = Pages(list_state_machines=machines, list_executions=failed, describe_state_machine={"type": "STANDARD"})
     assert stack.executions(lambda _: client, PREFIX, now).message.startswith("1 executions failed")
+    client = Pages(list_state_machines=machines, describe_state_machine={"type": "EXPRESS"})
+    assert stack.executions(lambda _: client, PREFIX, now).state == OK
     client = Pages(list_state_machines={"stateMachines": []})
     assert stack.executions(lambda _: client, PREFIX, now).state == FAULT
 

@@ -91,11 +91,16 @@ class Machines:
         class ExecutionAlreadyExists(Exception):  # noqa: N818
             pass
 
-    def __init__(self, *, redrives: bool) -> None:
+    def __init__(self, *, redrives: bool, kind: str = "STANDARD") -> None:
         self.redrives = redrives
+        self.kind = kind
         self.started: list[dict[str, Any]] = []
 
+    def describe_state_machine(self, **_: Any) -> dict[str, str]:
+        return {"type": self.kind}
+
     def get_paginator(self, _: str) -> Any:
+        assert self.kind == "STANDARD", "AWS refuses to list the executions of an Express machine"
         now = datetime.now(UTC)
         executions = [
             {"executionArn": "new", "startDate": now},
@@ -124,3 +129,8 @@ def test_failed_executions_are_taken_up_again_once(queues: Any, redrives: bool, 
     found = [redrive_executions(machines, queues[1], since=since).counts for _ in range(2)]
     assert found == [{kind: 1} for kind in kinds]
     assert redrive_executions(machines, queues[1], since=since, dry_run=True).counts == {"executions": 1}
+
+
+def test_an_express_machine_has_no_executions_to_take_up(queues: Any) -> None:
+    machines = Machines(redrives=True, kind="EXPRESS")
+    assert redrive_executions(machines, queues[1], since=datetime.now(UTC)).counts == {}

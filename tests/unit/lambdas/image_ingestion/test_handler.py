@@ -38,6 +38,7 @@ def deployed(s3: Any, tracking: Any, import_queue: str, monkeypatch: pytest.Monk
         "IMPORT_QUEUE_URL": import_queue,
         "UPLOAD_QUEUE_URL": boto3.client("sqs").create_queue(QueueName="upload")["QueueUrl"],
         "INGESTION_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:111122223333:stateMachine:ingestion",
+        "OBJECTS_PER_EXECUTION": "100",
         "IMPORT_QUIET_SECONDS": "5",
         "MAX_OBJECT_BYTES": "100000",
     }

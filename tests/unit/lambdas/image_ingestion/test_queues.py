@@ -72,6 +72,22 @@ def upload(name: str, etag: str = "e") -> dict[str, Any]:
     return {"objects": [{"bucket": "landing", "key": f"upload/{name}.dcm", "etag": etag, "size": 7}]}
 
 
+def test_an_express_workflow_gets_one_object_an_execution_and_only_the_failed_message_comes_back(
+    deliveries: FakeDeliveries,
+) -> None:
+    class Picky(FakeWorkflow):
+        def start(self, objects: list[dict[str, Any]], name: str) -> None:
+            self.broken = objects[0]["key"] == "upload/b.dcm"
+            super().start(objects, name)
+
+    workflow = Picky()
+    consumer = QueueConsumer(request_imports=answers, workflow=workflow, deliveries=deliveries, objects_per_execution=1)
+    records = [record(name, upload(name)) for name in ("a", "b", "c")]
+    assert consumer.consume(records) == {"batchItemFailures": [{"itemIdentifier": "b"}]}
+    assert [[one["key"] for one in objects] for objects, _ in workflow.started] == [["upload/a.dcm"], ["upload/c.dcm"]]
+    assert len({name for _, name in workflow.started}) == 2
+
+
 def test_a_burst_of_uploads_is_one_execution_with_each_object_once(
     consumer: QueueConsumer, workflow: FakeWorkflow
 ) -> None:

@@ -55,6 +55,7 @@ class EmbeddedAws:
             functions,
             invocations,
             metrics,
+            object_checksums,
             rest_import,
             security_groups,
             state,
@@ -69,6 +70,7 @@ class EmbeddedAws:
         alarms.install()
         event_targets.install()
         security_groups.install()
+        object_checksums.install()
         token_keys.install()
         rest_import.install(app)
         cloud_control.install(app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from typing import Any
 
@@ -249,6 +251,19 @@ def test_an_event_whose_target_fails_goes_to_the_dead_letter_queue(aws: Any, fun
         lambda: aws("sqs").receive_message(QueueUrl=queue).get("Messages"), seconds=10, what="the dead event"
     )
     assert json.loads(message[0]["Body"])["source"] == "tests.dead"
+
+
+def test_s3_confirms_the_checksum_of_a_put_and_refuses_a_second_one_under_the_key(aws: Any) -> None:
+    """What the receiver's acknowledgement stands on."""
+    s3, content = aws("s3"), b"an instance"
+    s3.create_bucket(Bucket="checksums")
+    checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    put = {"Bucket": "checksums", "Key": "upload/a.dcm", "Body": content, "IfNoneMatch": "*"}
+    assert s3.put_object(**put, ChecksumSHA256=checksum)["ChecksumSHA256"] == checksum
+    with pytest.raises(s3.exceptions.ClientError, match="PreconditionFailed"):
+        s3.put_object(**put, ChecksumSHA256=checksum)
+    with pytest.raises(s3.exceptions.ClientError, match="BadDigest"):
+        s3.put_object(**{**put, "Key": "upload/b.dcm"}, ChecksumSHA256=base64.b64encode(bytes(32)).decode())
 
 
 def test_the_back_fill_drives_each_object_of_a_prefix_or_of_a_manifest(

@@ -336,3 +336,10 @@ def test_the_network_between_sender_and_receiver_is_cut(scp: Scp, s3: Any) -> No
 
     judge(while_sending(cut, between.port), s3)
     between.close()
+
+
+def test_undisturbed_every_instance_is_acknowledged_at_the_first_try(scp: Scp, s3: Any) -> None:
+    sender = Sender(scp.port)
+    sender.send([image(number) for number in range(12)])
+    assert sender.attempts == len(sender.acknowledged) == 12
+    judge(sender.acknowledged, s3)

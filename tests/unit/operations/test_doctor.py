@@ -246,8 +246,7 @@ def test_stores_pipelines_and_executions_are_looked_for() -> None:
     assert stack.executions(lambda _: client, PREFIX, now).message.startswith("1 executions failed")
     client = Pages(list_state_machines=machines, describe_state_machine={"type": "EXPRESS"})
     assert stack.executions(lambda _: client, PREFIX, now).state == OK
-    client = Pages(list_state_machines={"stateMachines": []})
-    assert stack.executions(lambda _: client, PREFIX, now).state == FAULT
+    assert stack.executions(lambda _: Pages(list_state_machines={"stateMachines": []}), PREFIX, now).state == FAULT
 
 
 def test_a_refusal_of_aws_is_a_finding_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,6 +169,8 @@ class IngestionSettings(Group):
     """Seconds without a new file after which a study is imported."""
     max_object_bytes: int = Field(default=262_144_000, ge=1_048_576, le=5_368_709_120)
     """Largest file that is accepted, bytes."""
+    keep_patient_characteristics: bool = False
+    """Sex, age (90 and over as one) and size stay in the research zone, so that models are judged by sex and age."""
     reconcile_grace_seconds: int = Field(default=3600, ge=1, le=86_400)
     """Age from which the reconciler calls a file without a final state missing, seconds."""
 

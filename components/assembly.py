@@ -260,6 +260,7 @@ def ingestion_args(base: Foundation) -> IngestionWorkflowArgs:
         ),
         limits=IngestionLimits(
             import_quiet_seconds=settings.ingestion.import_quiet_seconds,
+            keep_patient_characteristics=settings.ingestion.keep_patient_characteristics,
             max_object_bytes=settings.ingestion.max_object_bytes,
         ),
         size=size_of(settings.functions, "image_ingestion"),

@@ -41,10 +41,17 @@ class IngestionStores:
 
 @dataclass(frozen=True, kw_only=True)
 class IngestionLimits:
-    """Seconds that a study must be quiet before it is imported, and the largest upload in bytes."""
+    """What the stack decides about a file.
+
+    Attributes:
+        import_quiet_seconds: Seconds that a study must be quiet before it is imported.
+        max_object_bytes: The largest upload.
+        keep_patient_characteristics: Sex, age and size stay in the research zone (PS3.15 E.3.7).
+    """
 
     import_quiet_seconds: int
     max_object_bytes: int
+    keep_patient_characteristics: bool
 
 
 def plan(
@@ -79,6 +86,7 @@ def plan(
             "OBJECTS_PER_EXECUTION": str(objects_per_execution),
             "IMPORT_QUIET_SECONDS": str(limits.import_quiet_seconds),
             "MAX_OBJECT_BYTES": str(limits.max_object_bytes),
+            "KEEP_PATIENT_CHARACTERISTICS": str(limits.keep_patient_characteristics).lower(),
         },
         statements=[
             *_storage_statements(context, keys, stores),

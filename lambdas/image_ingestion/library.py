@@ -12,11 +12,13 @@ from lambda_shared.tracking import ImageFacts
 class DicomLibrary:
     """Validation and de-identification under one pseudonym key.
 
-    The key is fetched once per process; it never rotates, because every pseudonym depends on it.
+    The key is fetched once per process; it never rotates, because every pseudonym depends on it. With
+    `keep_patient_characteristics`, sex, age and size stay in what is de-identified (PS3.15 E.3.7).
     """
 
-    def __init__(self, read_key: Callable[[], str]) -> None:
+    def __init__(self, read_key: Callable[[], str], *, keep_patient_characteristics: bool) -> None:
         self._read_key = read_key
+        self._keep_patient_characteristics = keep_patient_characteristics
         self._key: bytes | None = None
 
     def inspect(self, data: bytes) -> ImageFacts:
@@ -44,11 +46,13 @@ class DicomLibrary:
 
     def deidentify(self, data: bytes) -> bytes:
         """The object without identifiers. Raises RejectedError when it cannot be made safe."""
-        from imaging.deidentify import deidentify
+        from imaging.deidentify import DEFAULT_OPTIONS, Options, deidentify
         from imaging.errors import ImageRejected
+        from imaging.profile import Option
 
+        kept = {Option.PATIENT} if self._keep_patient_characteristics else set[Option]()
         try:
-            return deidentify(data, self._secret()).data
+            return deidentify(data, self._secret(), Options(chosen=DEFAULT_OPTIONS.chosen | kept)).data
         except ImageRejected as refusal:
             raise RejectedError(refusal.code.value, refusal.tag_keyword, refusal.rule, refusal.sentence) from None
 

@@ -17,6 +17,7 @@ class Settings:
         import_quiet_seconds: how long a study must be unchanged before its import starts; at most 900 (SQS's limit).
         objects_per_execution: uploads that one execution of the workflow takes at most.
         max_object_bytes: larger objects are quarantined without being read.
+        keep_patient_characteristics: sex, age and size stay in the research zone (PS3.15 E.3.7).
     """
 
     training_data_bucket: str
@@ -31,6 +32,7 @@ class Settings:
     objects_per_execution: int
     import_quiet_seconds: int
     max_object_bytes: int
+    keep_patient_characteristics: bool
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

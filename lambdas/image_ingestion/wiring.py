@@ -52,7 +52,10 @@ def ingestion() -> Ingestion:
     values = settings()
     return Ingestion(
         store=quarantining().store,
-        library=DicomLibrary(lambda: read_secret(aws.client("secretsmanager"), values.pseudonym_key_secret_arn)),
+        library=DicomLibrary(
+            lambda: read_secret(aws.client("secretsmanager"), values.pseudonym_key_secret_arn),
+            keep_patient_characteristics=values.keep_patient_characteristics,
+        ),
         tracking=quarantining().tracking,
         queue=SqsImportQueue(aws.client("sqs"), values.import_queue_url),
         quarantining=quarantining(),

@@ -51,11 +51,11 @@ def prepare(path: Path) -> Prepared:
 _LIBRARY: list[Any] = []
 
 
-def _start_worker(key: str) -> None:
+def _start_worker(key: str, keep_patient_characteristics: bool) -> None:
     use_functions()
     from image_ingestion.library import DicomLibrary
 
-    _LIBRARY.append(DicomLibrary(lambda: key))
+    _LIBRARY.append(DicomLibrary(lambda: key, keep_patient_characteristics=keep_patient_characteristics))
 
 
 def use_functions() -> None:
@@ -73,12 +73,14 @@ def freeze_cohort(
     from pipeline_trigger.snapshot import freeze
 
     secret = cloud.client("secretsmanager").get_secret_value(SecretId=outputs["pseudonym_secret_arn"])["SecretString"]
+    function = cloud.client("lambda").get_function_configuration(FunctionName=outputs["image_ingestion_function"])
+    kept = function["Environment"]["Variables"]["KEEP_PATIENT_CHARACTERISTICS"] == "true"
     bucket, now = outputs["preprocessed_bucket"], datetime.now(UTC).isoformat().replace("+00:00", "Z")
     labels: dict[str, Label] = {}
     members: dict[str, list[TrackedImage]] = defaultdict(list)
     refused = Counter[str]()
     files = [(study, path) for study in studies for path in study.files]
-    with ProcessPoolExecutor(os.cpu_count() or 1, initializer=_start_worker, initargs=(secret,)) as pool:
+    with ProcessPoolExecutor(os.cpu_count() or 1, initializer=_start_worker, initargs=(secret, kept)) as pool:
         prepared = pool.map(prepare, [path for _, path in files], chunksize=4)
         for number, ((study, _), one) in enumerate(zip(files, prepared, strict=True), 1):
             progress(number)

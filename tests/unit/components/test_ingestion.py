@@ -41,7 +41,9 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[[], di
                     datastore_arn=context.naming.arn("medical-imaging", f"datastore/{'d' * 32}"),
                     import_role_arn=context.naming.arn("iam", "role/import", regional=False),
                 ),
-                limits=IngestionLimits(import_quiet_seconds=60, max_object_bytes=1_000_000),
+                limits=IngestionLimits(
+                    import_quiet_seconds=60, max_object_bytes=1_000_000, keep_patient_characteristics=True
+                ),
                 size=FunctionSize(memory_mb=512, timeout_seconds=300),
                 max_concurrency=7,
                 kind=kind,

@@ -141,6 +141,6 @@ def test_the_key_of_the_pseudonyms_must_be_one_and_is_never_quoted(cloud: None) 
     from image_ingestion.library import DicomLibrary
 
     with pytest.raises(ConfigurationError) as refused:
-        DicomLibrary(lambda: "hush hush").deidentify(b"")
+        DicomLibrary(lambda: "hush hush", keep_patient_characteristics=False).deidentify(b"")
     assert refused.value.code == "PSEUDONYM_KEY"
     assert "hush" not in str(refused.value)

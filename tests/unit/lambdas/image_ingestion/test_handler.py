@@ -40,6 +40,7 @@ def deployed(s3: Any, tracking: Any, import_queue: str, monkeypatch: pytest.Monk
         "INGESTION_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:111122223333:stateMachine:ingestion",
         "OBJECTS_PER_EXECUTION": "100",
         "IMPORT_QUIET_SECONDS": "5",
+        "KEEP_PATIENT_CHARACTERISTICS": "true",
         "MAX_OBJECT_BYTES": "100000",
     }
     for name, value in values.items():

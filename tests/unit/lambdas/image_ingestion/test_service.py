@@ -28,7 +28,7 @@ def ingestion(s3: Any, tracking: Any, import_queue: str, meter: Any, clock: Any)
     store = S3Store(s3)
     return Ingestion(
         store=store,
-        library=DicomLibrary(lambda: "5a" * 32),
+        library=DicomLibrary(lambda: "5a" * 32, keep_patient_characteristics=False),
         tracking=tracking,
         queue=SqsImportQueue(boto3.client("sqs"), import_queue),
         quarantining=Quarantine(store=store, tracking=tracking, meter=meter, clock=clock, bucket=UPLOADS),

@@ -7,10 +7,12 @@ one; both ways hold within a version. A change that breaks them needs a new `sch
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pulumi
 import pytest
 
 from lambda_shared.events.models import DETAIL_TYPES, Envelope
@@ -69,5 +71,14 @@ def test_a_field_more_would_be_noticed() -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_the_stack_file_of_a_release_is_accepted_by_the_day(release: str) -> None:
-    assert configuration.checked("platform", RELEASED / release / "Pulumi.prod.yaml")
+def test_the_stack_file_of_a_release_is_accepted_or_the_changelog_says_what_took_the_place_of_a_key(
+    release: str,
+) -> None:
+    """Who upgrades must not have to guess; a refusal for any other reason than a key that went is a failure."""
+    path = RELEASED / release / "Pulumi.prod.yaml"
+    try:
+        assert configuration.checked("platform", path)
+    except pulumi.RunError as refused:
+        gone = [re.match(r"\S+:([\w.]+) is not a key", line) for line in str(refused).splitlines()]
+        told = set(re.findall(r"`([\w.]+)` is now", (configuration.ROOT / "CHANGELOG.md").read_text()))
+        assert {match[1] if match else str(refused) for match in gone} <= told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from fastapi import APIRouter, status
@@ -9,7 +10,7 @@ from fastapi import APIRouter, status
 from api import models, reading
 from api.access import Outside, readable_study
 from api.agreement import agreements
-from api.identity import Administrator, Radiologist, Reader
+from api.identity import Radiologist, Reader
 from api.ports import Ports
 from lambda_shared.clock import iso
 from lambda_shared.errors import ConflictError, PlatformError
@@ -60,11 +61,12 @@ def create_label(
         reader=person.subject,
         created_at=iso(now),
         image_count=len(readable),
+        request_id=body.request_id,
     )
     since = iso(now - timedelta(seconds=REPEAT_SECONDS))
     for _ in range(MAX_RACES):
         versions = ports.labels.versions(study_key)
-        repeated = next((label for label in reversed(versions) if _same(label, wanted, since)), None)
+        repeated = _repeated(versions, wanted, since)
         if repeated:
             return _label(repeated)
         made = reading.next_versions(versions, wanted, ports.rules)
@@ -76,9 +78,14 @@ def create_label(
 
 
 @router.get("/agreement", operation_id="getAgreement")
-def get_agreement(ports: Outside, _: Administrator) -> models.Agreements:
-    """Cohen's kappa of every two readers and of each reader with all others; people are named by their subject."""
+def get_agreement(ports: Outside, person: Reader) -> models.Agreements:
+    """Cohen's kappa of every two readers and of each reader with all others; people are named by their subject.
+
+    A radiologist is told their own agreement with all others only: how two colleagues agree is not theirs to know.
+    """
     found = agreements(ports.labels.reads())
+    if "admin" not in person.groups:
+        found = [one for one in found if one.readers == (person.subject, "*")]
     return models.Agreements(agreements=[models.Agreement(**vars(one)) for one in found])
 
 
@@ -112,10 +119,24 @@ def _announce(ports: Ports, waiting: Waiting | None) -> None:
         logger().warning("An announcement waits for the sweep", extra=describe(error))
 
 
-def _same(known: Label, wanted: Label, since: str) -> bool:
-    """Whether the wanted label is a known one again, sent by a client that missed the answer."""
-    said = (wanted.reader, wanted.finding, wanted.certainty, wanted.notes)
-    return (known.reader, known.finding, known.certainty, known.notes) == said and known.created_at >= since
+def _repeated(versions: Sequence[Label], wanted: Label, since: str) -> Label | None:
+    """What an earlier sending of the wanted read was answered, for a client that missed it.
+
+    Raises:
+        ConflictError: the request's id came before with another content.
+    """
+    if not wanted.request_id:
+        recent = [label for label in versions if label.created_at >= since]
+        return next((label for label in reversed(recent) if _content(label) == _content(wanted)), None)
+    sent = (wanted.reader, wanted.request_id)
+    known = [label for label in versions if (label.reader, label.request_id) == sent]
+    if known and _content(known[0]) != _content(wanted):
+        raise ConflictError("REQUEST_ID_TAKEN", "the request's id stands for another read")
+    return known[-1] if known else None  # the read itself, or the consensus that it led to
+
+
+def _content(label: Label) -> tuple[str, ...]:
+    return (label.reader, label.finding, label.certainty, label.notes)
 
 
 def _label(label: Label) -> models.Label:

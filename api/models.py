@@ -117,11 +117,16 @@ class StudyLookup(Request):
 
 
 class LabelRequest(Request):
-    """What a radiologist found. Notes stay in the PHI zone: they go into no event and no log."""
+    """What a radiologist found. Notes stay in the PHI zone: they go into no event and no log.
+
+    A request_id that the client makes up and repeats makes sending again safe at any later time: the read is locked
+    once. Without one, the same content again within a minute counts as a repetition.
+    """
 
     finding: Finding
     certainty: Certainty
     notes: str = Field(default="", max_length=2000)
+    request_id: str = Field(default="", pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")
 
 
 class Label(Answer):

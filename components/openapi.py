@@ -151,6 +151,7 @@ SCHEMAS: Final[dict[str, Document]] = {
             "finding": {"type": "string", "enum": ["pneumonia", "normal"]},
             "certainty": {"type": "string", "enum": ["definite", "probable", "possible"]},
             "notes": {"type": "string", "maxLength": 2000},
+            "request_id": {"type": "string", "pattern": "^[0-9a-f-]{0,36}$"},
         },
     },
     "AssignmentRequest": {

@@ -34,6 +34,7 @@ import imagecodecs
 import jwt
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import HTJ2KLosslessRPCL, JPEG2000Lossless, generate_uid
@@ -156,9 +157,10 @@ def proxy(folder: Path, files: Path) -> Iterator[tuple[str, dict[str, str]]]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": "1"}
     (folder / "jwks.json").write_text(json.dumps({"keys": [public]}))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "signing.pem").write_bytes(pem)
     (folder / "key").write_text("cd" * 32)
-    claims = {"sub": READER, "iss": ISSUER, "client_id": CLIENT, "token_use": "access", "exp": time.time() + 7200}
-    token = jwt.encode({**claims, "cognito:groups": ["radiologist"]}, key, "RS256", {"kid": "1"})
+    [token] = tokens_of(folder, 1)
     upstream, port = free_port(), free_port()
     environment = {**os.environ, "PYTHONPATH": _python_path(), "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     config = {
@@ -184,6 +186,17 @@ def proxy(folder: Path, files: Path) -> Iterator[tuple[str, dict[str, str]]]:
         running(serve, lambda: answers(f"{base}/readyz"), cwd=ROOT, env=environment),
     ):
         yield f"{base}/dicom-web", {"Authorization": f"Bearer {token}", "Accept": ANY}
+
+
+def tokens_of(folder: Path, readers: int) -> list[str]:
+    """Access tokens of so many people, signed by the key of the folder."""
+    pem = (folder / "signing.pem").read_bytes()
+    claims = {"iss": ISSUER, "client_id": CLIENT, "token_use": "access", "exp": time.time() + 7200}
+    people = [READER, *(f"{READER}-{number}" for number in range(1, readers))]
+    return [
+        jwt.encode({**claims, "sub": person, "cognito:groups": ["radiologist"]}, pem, "RS256", {"kid": "1"})
+        for person in people
+    ]
 
 
 def _python_path() -> str:

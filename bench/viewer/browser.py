@@ -87,3 +87,27 @@ def scroll(page: Any, seconds: float) -> dict[str, float]:
         if seen and seen["quality"]:
             shown.add(seen["index"])
     return {"notches": notches, "slices_shown": len(shown), "per_second": len(shown) / (time.monotonic() - started)}
+
+
+MPR = "() => window.commandsManager.runCommand('toggleHangingProtocol', { protocolId: 'mpr' })"
+FILLED = """() => {
+  const ids = window.cornerstone.cache.getVolumes?.()[0]?.imageIds ?? [];
+  const qualities = ids.map(id => window.cornerstone.cache.getImage(id)?.imageQualityStatus ?? 0);
+  return { all: ids.length, some: qualities.filter(q => q > 0).length, full: qualities.filter(q => q === 8).length };
+}"""
+
+
+def planes(page: Any, seconds: float = 180) -> dict[str, float]:
+    """From the stack to three planes: milliseconds until every slice has some data, and until all are whole."""
+    started = time.monotonic()
+    page.evaluate(MPR)
+    found: dict[str, float] = {}
+    while time.monotonic() - started < seconds:
+        seen = page.evaluate(FILLED)
+        now = (time.monotonic() - started) * 1000
+        if seen["all"] and seen["some"] == seen["all"]:
+            found.setdefault("all_have_data_ms", now)
+        if seen["all"] and seen["full"] == seen["all"]:
+            return {**found, "all_whole_ms": now}
+        page.wait_for_timeout(100)
+    return found

@@ -45,6 +45,7 @@ class Hospital:
     study_key: str
     patient_key: str
     family_name: str
+    files: Path
     slices: int = SLICES
 
 
@@ -99,6 +100,7 @@ def _fill(stack: Any) -> Hospital:
         tokens=tokens,
         study_key=studies[0]["study_key"],
         patient_key=studies[0]["patient_key"],
+        files=files[0].parent,
         family_name=str(dcmread(files[0], specific_tags=["PatientName"]).PatientName.family_name),
     )
 
@@ -118,18 +120,38 @@ def size(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def page(chromium: Any, size: str) -> Iterator[Any]:
-    """A fresh browser profile of the size, with what the page complained about."""
-    # the certificate is of the stack's own authority, which this browser does not know
-    context = chromium.new_context(ignore_https_errors=True, **(PHONE if size == "phone" else DESKTOP))
-    found = context.new_page()
-    found.set_default_timeout(120_000)
-    found.add_init_script("localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour', 'studyListTour']))")
-    found.violations = []
-    found.on("console", lambda m: found.violations.append(m.text) if "Content Security Policy" in m.text else None)
-    found.on("response", lambda answer: print(answer.status, answer.url) if answer.status >= 400 else None)
-    yield found
-    context.close()
+def new_page(chromium: Any, size: str) -> Iterator[Callable[[], Any]]:
+    """Fresh browser profiles of the size; at the end none may have strayed from its content security policy."""
+    opened: list[Any] = []
+    violations: list[str] = []
+
+    def listen(message: Any) -> None:
+        if "Content Security Policy" in message.text:
+            violations.append(message.text)
+
+    def open_one() -> Any:
+        # the certificate is of the stack's own authority, which this browser does not know
+        context = chromium.new_context(ignore_https_errors=True, **(PHONE if size == "phone" else DESKTOP))
+        opened.append(context)
+        found = context.new_page()
+        found.set_default_timeout(120_000)
+        found.add_init_script(
+            "localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour', 'studyListTour']))"
+        )
+        found.on("console", listen)
+        found.on("response", lambda answer: print(answer.status, answer.url) if answer.status >= 400 else None)
+        return found
+
+    yield open_one
+    for context in opened:
+        context.close()
+    assert violations == []
+
+
+@pytest.fixture
+def page(new_page: Callable[[], Any]) -> Any:
+    """A fresh browser profile of the size."""
+    return new_page()
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ function sheet() {
     close.setAttribute('aria-label', 'Close');
     close.textContent = '×';
     close.addEventListener('click', () => found.close());
+    found.addEventListener('keydown', event => { if (event.key === 'Escape') found.close(); });
+    found.addEventListener('close', () => document.querySelector('.platform-open')?.focus());
     found.append(close, document.createElement('platform-ground-truth'));
     document.body.append(found);
   }

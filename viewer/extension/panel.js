@@ -2,6 +2,12 @@
 // read leans on it. A custom element, so that OHIF's React needs to know nothing of it. Text goes in by textContent only.
 import * as api from './api.js';
 import { activeViewport, isFull, studyUid } from './images.js';
+import * as reads from './reads.js';
+
+const AGAIN_MS = 5000;
+const WAITING = 'Waiting for the full resolution of this picture.';
+const MISSING = 'Not sent: choose a finding and how certain you are.';
+const NOTHING_TO_DO = 'You have nothing to decide here now.';
 
 const STATES = {
   unread: 'Nobody has read this study yet.',
@@ -15,108 +21,170 @@ const FORM = `
   <h2>Ground truth</h2>
   <p class="state" role="status" aria-live="polite">Loading…</p>
   <form>
-    <fieldset><legend>Finding</legend>
-      <label><input type="radio" name="finding" value="pneumonia" required> <span><u>P</u>neumonia</span></label>
-      <label><input type="radio" name="finding" value="normal"> <span><u>N</u>ormal</span></label>
-    </fieldset>
-    <fieldset><legend>Certainty</legend>
-      <label><input type="radio" name="certainty" value="definite" required> Definite</label>
-      <label><input type="radio" name="certainty" value="probable"> Probable</label>
-      <label><input type="radio" name="certainty" value="possible"> Possible</label>
-    </fieldset>
-    <label class="notes">Notes <textarea name="notes" maxlength="2000" rows="3"></textarea></label>
-    <button type="submit" aria-describedby="platform-why">VERIFY AS GROUND TRUTH</button>
-    <p id="platform-why" class="why"></p>
+    <div class="entries">
+      <fieldset><legend>Finding</legend>
+        <label><input type="radio" name="finding" value="pneumonia" required> <span><u>P</u>neumonia</span></label>
+        <label><input type="radio" name="finding" value="normal"> <span><u>N</u>ormal</span></label>
+      </fieldset>
+      <fieldset><legend>Certainty</legend>
+        <label><input type="radio" name="certainty" value="definite" required> Definite</label>
+        <label><input type="radio" name="certainty" value="probable"> Probable</label>
+        <label><input type="radio" name="certainty" value="possible"> Possible</label>
+      </fieldset>
+      <label class="notes">Notes <textarea name="notes" maxlength="2000" rows="3"></textarea></label>
+    </div>
+    <button type="submit">VERIFY AS GROUND TRUTH</button>
+    <p class="why" role="status" aria-live="assertive"></p>
   </form>
   <h3>History</h3>
   <ol class="history"></ol>
+  <div class="agreement"></div>
   <p class="keys">Keys: Alt+P, Alt+N finding · Alt+1, 2, 3 certainty · Alt+G here · Alt+V verify</p>`;
 
 class GroundTruthPanel extends HTMLElement {
   connectedCallback() {
-    if (!this.form) {
-      this.innerHTML = FORM;
-      this.form = this.querySelector('form');
-      this.button = this.querySelector('button');
-      this.form.addEventListener('submit', event => { event.preventDefault(); this.verify(); });
-      this.form.addEventListener('keydown', event => event.stopPropagation()); // letters are text here, not hotkeys
-    }
-    this.refresh = () => this.show();
-    this.keys = event => this.key(event);
-    window.addEventListener('platform-quality', this.refresh);
-    window.addEventListener('platform-verified', this.reload = () => this.load());
-    document.addEventListener('keydown', this.keys, true);
+    if (!this.form) this.build();
+    const on = (target, type, listener, options) => target.addEventListener(type, listener, { ...options, signal: this.gone.signal });
+    this.gone = new AbortController();
+    on(window, 'platform-quality', () => this.show());
+    on(window, 'platform-read', () => { this.fill(); this.show(); });
+    on(window, 'platform-verified', event => this.answered(event.detail));
+    on(document, 'keydown', event => this.key(event), { capture: true });
     this.show();
   }
 
   disconnectedCallback() {
-    window.removeEventListener('platform-quality', this.refresh);
-    window.removeEventListener('platform-verified', this.reload);
-    document.removeEventListener('keydown', this.keys, true);
+    this.gone.abort();
+  }
+
+  build() {
+    this.innerHTML = FORM;
+    this.form = this.querySelector('form');
+    this.button = this.querySelector('button');
+    this.place = this.querySelector('.why');
+    this.form.addEventListener('submit', event => { event.preventDefault(); this.verify(); });
+    this.form.addEventListener('keydown', event => event.stopPropagation()); // letters are text here, not hotkeys
+    this.form.addEventListener('input', () => { this.missing = ''; if (this.uid) reads.edit(this.uid, this.entries()); });
+    this.form.addEventListener('invalid', () => { this.missing = MISSING; this.show(); }, true);
+  }
+
+  entries() {
+    const { finding = '', certainty = '', notes = '' } = Object.fromEntries(new FormData(this.form));
+    return { finding, certainty, notes };
+  }
+
+  // The read of this study as it is kept: also what another panel of the page was told.
+  fill() {
+    if (!this.uid) return;
+    const read = reads.of(this.uid);
+    for (const input of this.form.querySelectorAll('input')) input.checked = read[input.name] === input.value;
+    if (this.form.elements.notes.value !== read.notes) this.form.elements.notes.value = read.notes;
+  }
+
+  // Why VERIFY would not be taken now; '' if it would.
+  blocked() {
+    if (!this.reading) return 'Not ready yet: the state of this study is being asked for.';
+    if (!this.reading.may_read) return NOTHING_TO_DO;
+    return isFull(activeViewport()) ? '' : WAITING;
   }
 
   show() {
     const uid = studyUid();
     if (uid && uid !== this.uid) {
       this.uid = uid;
+      this.reading = undefined;
+      this.missing = '';
+      this.history([]);
+      this.fill();
       this.load();
     }
-    const full = isFull(activeViewport());
-    const may = this.reading?.may_read ?? false;
-    this.button.disabled = !full || !may || this.busy;
-    const why = this.failure || (!this.reading ? '' : !may ? 'You have nothing to decide here now.' : full ? '' : 'Waiting for the full resolution of this picture.');
-    const place = this.querySelector('.why');
-    if (place.textContent !== why) place.textContent = why;
+    const read = this.uid ? reads.of(this.uid) : {};
+    const saving = read.status === 'saving';
+    const blocked = this.mayRetry(read) ? '' : this.blocked();
+    this.pressed &&= blocked !== '';
+    const label = saving ? 'SAVING…' : read.status === 'failed' ? 'RETRY' : 'VERIFY AS GROUND TRUTH';
+    if (this.button.textContent !== label) this.button.textContent = label;
+    // never `disabled`: that would drop the keyboard's focus, and swallow a tap without a word
+    this.button.setAttribute('aria-disabled', String(saving || blocked !== ''));
+    this.querySelector('.entries').inert = saving;
+    const said = read.message || this.missing || (this.pressed ? `Not sent: ${blocked}` : this.reading ? blocked : '');
+    if (this.place.textContent !== said) this.place.textContent = said;
+    this.place.dataset.status = read.status ?? '';
+  }
+
+  // A retry needs no new look at the picture: it was decided on the full one.
+  mayRetry(read) {
+    return read.status === 'failed' && Boolean(read.study_key);
+  }
+
+  answered({ uid, label }) {
+    if (uid !== this.uid) return;
+    if (label) this.history([...this.labels, label]); // whatever becomes of the question for all of them
+    this.load();
   }
 
   async load() {
     const uid = this.uid;
-    this.reading = undefined;
-    this.failure = '';
+    const turn = this.turn = {}; // an older answer must not overwrite a newer one
     try {
       const study = await api.findStudy(uid);
-      const known = await api.labels(study.study_key);
-      if (uid !== this.uid) return; // another study was opened meanwhile
-      this.key_ = study.study_key;
-      this.reading = known.reading;
-      this.history(known.labels);
-      this.querySelector('.state').textContent = STATES[known.reading.state] ?? known.reading.state;
+      const found = await api.labels(study.study_key);
+      if (turn !== this.turn || uid !== this.uid) return;
+      this.study = study.study_key;
+      this.reading = found.reading;
+      this.history(found.labels);
+      this.state(STATES[found.reading.state] ?? found.reading.state);
+      this.agree();
     } catch (error) {
-      this.failure = error.code === 'NOT_ASSIGNED' ? 'This patient is not assigned to you.' : `Not to be had: ${error.message}`;
-      this.querySelector('.state').textContent = this.failure;
+      if (turn !== this.turn || uid !== this.uid) return;
+      const again = api.isPassing(error);
+      this.state(error.code === 'NOT_ASSIGNED' ? 'This patient is not assigned to you.' : `Not to be had: ${error.message}${again ? '; trying again' : ''}`);
+      if (again) setTimeout(() => { if (turn === this.turn && this.isConnected) this.load(); }, AGAIN_MS);
     }
     this.show();
   }
 
+  state(text) {
+    this.querySelector('.state').textContent = text;
+  }
+
   history(labels) {
+    this.labels = labels;
     this.querySelector('.history').replaceChildren(...labels.toReversed().map(label => {
       const item = document.createElement('li');
+      const what = `${label.state === 'VERIFIED' ? 'GROUND TRUTH' : label.role}${label.role !== 'consensus' && label.reader === api.person() ? ' (you)' : ''}`;
       const when = new Date(label.created_at).toLocaleString();
-      item.textContent = `v${label.version} ${label.state === 'VERIFIED' ? 'GROUND TRUTH' : label.role} · ${label.finding}, ${label.certainty} · ${when}${label.notes ? ` · ${label.notes}` : ''}`;
+      item.textContent = `v${label.version} ${what} · ${label.finding}, ${label.certainty} · ${when}${label.notes ? ` · ${label.notes}` : ''}`;
       return item;
     }));
   }
 
+  // How far the person agrees with the other readers; an administrator is told of all.
+  async agree() {
+    const found = await api.agreement().catch(() => ({ agreements: [] })); // a figure beside the point: left out
+    const name = subject => (subject === api.person() ? 'You' : subject === '*' ? 'all others' : subject.slice(0, 8));
+    this.querySelector('.agreement').replaceChildren(...found.agreements.map(one => {
+      const line = document.createElement('p');
+      const kappa = one.kappa === null ? '' : `, kappa ${one.kappa.toFixed(2)}`;
+      line.textContent = `Agreement: ${one.readers.map(name).join(' and ')} ${Math.round(one.observed * one.studies)} of ${one.studies} studies${kappa}`;
+      return line;
+    }));
+  }
+
   async verify() {
-    if (this.button.disabled || !this.form.reportValidity()) return;
-    const chosen = Object.fromEntries(new FormData(this.form));
-    this.busy = true;
+    const uid = this.uid;
+    const read = reads.of(uid);
+    if (read.status === 'saving' || (read.status === 'failed' && reads.signInAgain())) return;
+    const retry = this.mayRetry(read);
+    this.pressed = !retry && this.blocked() !== '';
     this.show();
-    try {
-      const label = await api.verify(this.key_, chosen);
-      this.form.reset();
-      notify('Ground truth', label.state === 'VERIFIED' ? `Version ${label.version} is the ground truth` : 'Your read is locked', 'success');
-      window.dispatchEvent(new CustomEvent('platform-verified', { detail: { version: label.version, state: label.state } }));
-    } catch (error) {
-      notify('Ground truth', error.message, 'error');
-    } finally {
-      this.busy = false;
-      this.show();
-    }
+    if (this.pressed || !this.form.reportValidity()) return;
+    const made = await reads.send(uid, retry ? read.study_key : this.study);
+    if (!this.isConnected || this.offsetParent === null) notify('Ground truth', reads.of(uid).message, made ? 'success' : 'error');
   }
 
   key(event) {
-    if (!event.altKey || event.ctrlKey || event.metaKey || !this.isConnected) return;
+    if (!event.altKey || event.ctrlKey || event.metaKey || this.offsetParent === null) return;
     const choose = { KeyP: ['finding', 0], KeyN: ['finding', 1], Digit1: ['certainty', 0], Digit2: ['certainty', 1], Digit3: ['certainty', 2] }[event.code];
     if (choose) this.form.elements[choose[0]][choose[1]].click();
     else if (event.code === 'KeyV') this.button.click();

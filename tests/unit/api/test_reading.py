@@ -64,6 +64,13 @@ class TestDoubleRead:
         assert call("GET", PATH)[1]["reading"]["model_visible"] is True
         assert call("GET", PATH, subject="person-2")[1]["reading"]["model_visible"] is False
 
+    def test_a_second_read_sent_again_is_answered_with_the_ground_truth_it_led_to(self, call: Any, world: Any) -> None:
+        call("POST", PATH, ILL)
+        second = {**ILL, "certainty": "probable", "request_id": REQUEST}
+        truth = call("POST", PATH, second, subject="person-2")[1]
+        assert call("POST", PATH, second, subject="person-2")[1] == truth
+        assert (truth["role"], len(world.label_versions[STUDY])) == ("consensus", 3)
+
     def test_a_finished_round_is_seen_by_all_and_a_new_read_starts_the_next(self, call: Any) -> None:
         call("POST", PATH, ILL)
         call("POST", PATH, ILL, subject="person-2")
@@ -74,10 +81,11 @@ class TestDoubleRead:
         )
         assert call("POST", PATH, WELL, subject="person-7")[1]["role"] == "first"
 
-    def test_an_administrator_reads_the_agreement_of_readers(self, call: Any) -> None:
+    def test_an_administrator_reads_the_agreement_of_all_and_a_reader_their_own(self, call: Any) -> None:
         call("POST", PATH, ILL)
         call("POST", PATH, WELL, subject="person-2")
-        assert call("GET", "/agreement")[0] == 403
+        assert call("GET", "/agreement", subject="person-7")[1]["agreements"] == []
+        assert [one["readers"] for one in call("GET", "/agreement")[1]["agreements"]] == [["person-1", "*"]]
         pairs = call("GET", "/agreement", groups="[admin]")[1]["agreements"]
         assert [(pair["readers"], pair["studies"], pair["observed"]) for pair in pairs] == [
             (["person-1", "person-2"], 1, 0.0),
@@ -126,6 +134,21 @@ def test_a_client_that_missed_the_answer_gets_the_same_version_again(call: Any, 
     assert len(world.label_versions[STUDY]) == 1
     world.forward(61)
     assert call("POST", PATH, ILL)[1]["version"] == 2
+
+
+REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+
+def test_a_read_under_a_request_id_is_locked_once_however_late_it_is_sent_again(call: Any, world: Any) -> None:
+    named = {**ILL, "request_id": REQUEST}
+    first = call("POST", PATH, named)[1]
+    world.forward(86_400)
+    assert call("POST", PATH, named)[:2] == (201, first)
+    code, problem, _ = call("POST", PATH, {**WELL, "request_id": REQUEST})
+    assert (code, problem["code"]) == (409, "REQUEST_ID_TAKEN")
+    assert len(world.label_versions[STUDY]) == 1
+    assert call("POST", PATH, named, subject="person-2")[1]["version"] == 2, "ids are a person's own"
+    assert call("POST", PATH, {**ILL, "request_id": "Zyxwvut"})[0] == 422
 
 
 def test_lost_races_are_run_again_and_a_storm_is_a_conflict(call: Any, world: Any) -> None:

@@ -28,6 +28,7 @@ class Label:
         role: what the read is in its round: the only one, an independent one, the deciding third, or what two
             agreeing reads amount to.
         state: READ is an independent read that is no ground truth yet, VERIFIED is ground truth.
+        request_id: by which a client that missed the answer sends the same read again; "" if it named none.
     """
 
     study_key: str
@@ -40,6 +41,7 @@ class Label:
     notes: str = ""
     role: Role = "single"
     state: State = VERIFIED
+    request_id: str = ""
 
     @classmethod
     def from_item(cls, item: dict[str, Any]) -> Label:
@@ -55,6 +57,7 @@ class Label:
             notes=item.get("notes", ""),
             role=item.get("role", "single"),
             state=item["state"],
+            request_id=item.get("request_id", ""),
         )
 
 

@@ -50,8 +50,9 @@ class PlainOhif(Origin):
         """Ours, without what makes it ours."""
         sign_in = configuration.SignIn(issuer="", client_id="", authorize_origin="")
         plain = configuration.config("", sign_in)
-        for name in ("oidc", "extensions", "customizationService", "platform"):
+        for name in ("oidc", "customizationService", "platform"):
             del plain[name]
+        plain["extensions"] = []
         del plain["dataSources"][0]["configuration"]["stackRetrieveOptions"]
         plain["maxNumRequests"] = {"interaction": 100, "thumbnail": 5, "prefetch": 25}  # OHIF's default
         return Response(f"window.config = {json.dumps(plain)};", media_type="text/javascript")
@@ -109,7 +110,7 @@ def measure(playwright: Any, url: str, uid: str, options: argparse.Namespace, pe
         page = fresh(running, options.size)
         page.goto(url)
         sign_in(page, person)
-        page.wait_for_selector("text=CT CHEST WITH CONTRAST")
+        page.get_by_role("cell", name=options.family).wait_for()
         browser.throttle(page, options.mbit, options.latency)
         found["open, code cached"] = browser.open_study(page, uid)
         slices = page.evaluate("() => cornerstone.getRenderingEngines()[0].getViewports()[0].getImageIds().length")
@@ -144,7 +145,8 @@ def main() -> None:
     parser.add_argument("--planes", action="store_true", help="three planes too: minutes of software rendering")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    uid = str(pydicom.dcmread(next(iter(sorted(options.files.iterdir()))), stop_before_pixels=True).StudyInstanceUID)
+    head = pydicom.dcmread(next(iter(sorted(options.files.iterdir()))), stop_before_pixels=True)
+    uid, options.family = str(head.StudyInstanceUID), str(head.PatientName.family_name)
     stack = LocalStack(options.run)
     ours = stack.serve_viewer()
     facts = json.loads((stack.viewer.folder / "facts.json").read_text())

@@ -97,7 +97,7 @@ FILLED = """() => {
 }"""
 
 
-def planes(page: Any, seconds: float = 180) -> dict[str, float]:
+def planes(page: Any, seconds: float = 90) -> dict[str, float]:
     """From the stack to three planes: milliseconds until every slice has some data, and until all are whole."""
     started = time.monotonic()
     page.evaluate(MPR)

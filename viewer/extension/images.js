@@ -8,6 +8,7 @@ const AGAIN_MS = 5000;
 let services;
 let lastMove = 0;
 const busy = new Set();
+const failed = new Set(); // asked for and not to be had: busy upstream, no right any more, no network
 
 const cs = () => window.cornerstone;
 
@@ -19,10 +20,26 @@ export function activeViewport() {
 const quality = imageId => cs().cache.getImage(imageId)?.imageQualityStatus ?? 0;
 const isStack = viewport => viewport.type === cs().Enums.ViewportType.STACK;
 
+// The image whose pixels are on the screen. Cornerstone moves a stack's index before it has the picture, and keeps the
+// picture of another slice under it when loading fails.
+const shown = viewport => viewport.getCornerstoneImage();
+const isShown = viewport => shown(viewport)?.imageId === viewport.getCurrentImageId();
+
 export function isFull(viewport) {
   if (!viewport) return false;
-  const ids = isStack(viewport) ? [viewport.getCurrentImageId()] : viewport.getImageIds?.() ?? [];
+  if (isStack(viewport)) return isShown(viewport) && shown(viewport).imageQualityStatus === FULL;
+  const ids = viewport.getImageIds?.() ?? [];
   return ids.length > 0 && ids.every(id => id && quality(id) === FULL);
+}
+
+// What was fetched behind the viewport's back (filled in, or got at last after a failure) comes on the screen.
+function present(viewport) {
+  if (!isStack(viewport)) return;
+  const id = viewport.getCurrentImageId();
+  const loaded = id && cs().cache.getImage(id);
+  if (loaded && (!isShown(viewport) || shown(viewport).imageQualityStatus < loaded.imageQualityStatus)) {
+    viewport.successCallback(id, loaded);
+  }
 }
 
 export function studyUid() {
@@ -42,8 +59,10 @@ function mark(viewport) {
     element.append(badge);
   }
   const full = isFull(viewport);
-  const text = full ? '' : 'LOW RESOLUTION: loading';
+  const missing = !full && isStack(viewport) && !isShown(viewport) && failed.has(viewport.getCurrentImageId());
+  const text = full ? '' : missing ? 'THIS SLICE COULD NOT BE FETCHED: trying again' : 'LOW RESOLUTION: loading';
   if (badge.textContent !== text) badge.textContent = text;
+  badge.classList.toggle('missing', missing); // covers what is still there of another slice
   badge.hidden = full;
 }
 
@@ -82,7 +101,10 @@ async function fill() {
       requestType: 'prefetch', priority: 5, preScale: { enabled: true }, retrieveType: type, retrieveOptions: retrieveOptions[type],
     });
     busy.delete(id);
+    failed.delete(id);
+    present(viewport);
   } catch (error) {
+    failed.add(id);
     // it stays as it is and the mark stays on it; asked again after a while, sooner when the reader goes there
     setTimeout(() => busy.delete(id), AGAIN_MS);
   }
@@ -100,9 +122,15 @@ export function watch(found) {
   setInterval(() => { for (let i = 0; i < SMALL_AT_ONCE; i += 1) fill(); }, 200);
 }
 
+function sawFailure(event) {
+  failed.add(event.detail.imageId);
+  changed();
+}
+
 // Volume viewports have no option of their own in app-config.js, and OHIF's 'mpr' protocol brings a loading strategy
 // that ignores any: without it the two stages (small pictures of all slices, then the full ones) are followed.
 export function progressiveVolumes() {
+  cs().eventTarget.addEventListener('CORNERSTONE_IMAGE_LOAD_FAILED', sawFailure); // the same listener is added once
   cs().utilities.imageRetrieveMetadataProvider.add('volume', window.config.platform.volume);
   const protocol = services.hangingProtocolService.getProtocolById('mpr');
   if (protocol) services.hangingProtocolService.addProtocol('mpr', { ...protocol, imageLoadStrategy: undefined });

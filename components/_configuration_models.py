@@ -50,6 +50,8 @@ class TrainingSettings(Group):
     """Staged ImageNet weights; absent: every layer starts from random weights."""
     training_instance_type: InstanceType = "ml.g4dn.xlarge"
     """Machine of the training job."""
+    training_usd_per_hour: float = Field(default=0.7364, ge=0, le=1000)
+    """Price of that machine on demand, USD an hour: the dashboard's cost of a training. By AWS's price list."""
     processing_instance_type: InstanceType = "ml.m5.2xlarge"
     """Machine of the preprocessing and evaluation jobs."""
     volume_size_gb: int = Field(default=100, ge=1, le=16_384)

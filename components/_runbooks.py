@@ -6,8 +6,8 @@ from typing import Final
 
 from components._base import Context
 
-FAMILIES: Final = ("function-errors", "table-throttles")
-"""Alarms that exist once for each function or kind of call, and share a page."""
+FAMILIES: Final = ("function-errors", "replication", "table-throttles")
+"""Alarms that exist once for each function, bucket or kind of call, and share a page."""
 
 
 def page(role: str) -> str:

@@ -5,45 +5,34 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from components.alarms import DAY, WatchedNames, function_metric, pipeline_metric, platform_metric
+from components._charts import Chart, Maths, Search, body
+from components.alarms import DAY, MINUTE, WatchedNames, function_metric, pipeline_metric, platform_metric
 from components.alarms import Metric as WatchedMetric
 
-Body = dict[str, Any]
-
-COLUMNS: Final = 24
-WIDTH: Final = 8
-HEIGHT: Final = 6
 VARIANT: Final = "primary"
 """Name that the registry gives the one production variant (contract test)."""
 ROLES: Final = ("healthimaging", "training", "mlops")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chart:
-    """One time series widget: a title that names the unit, and its metrics."""
-
-    title: str
-    metrics: Sequence[WatchedMetric]
-
-
-def bodies(names: WatchedNames, *, region: str, datastore_id: str, endpoint: str) -> dict[str, str]:
+def bodies(
+    names: WatchedNames, *, region: str, datastore_id: str, endpoint: str, training_usd_per_hour: float
+) -> dict[str, str]:
     """Dashboard role -> body text (compact, sorted keys)."""
     pages = {
         "healthimaging": _healthimaging(names, datastore_id),
         "training": _training(names),
-        "mlops": _mlops(names, endpoint),
+        "mlops": _mlops(names, endpoint, training_usd_per_hour),
     }
-    return {role: _body(charts, region) for role, charts in pages.items()}
+    return {role: body(charts, region) for role, charts in pages.items()}
 
 
 def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
     """The clinical copy: how fast it answers, how much it holds, what it refuses."""
-    calls = WatchedMetric(namespace="AWS/HealthImaging", name="CallCount", dimensions={"DatastoreId": datastore_id})
+    # under the operation, the data store and its type, and nowhere without the operation
+    # https://docs.aws.amazon.com/healthimaging/latest/devguide/monitoring-cloudwatch.html
+    calls = Search(namespace="AWS/HealthImaging", name="CallCount", statistic="Sum", mentions=datastore_id)
     return [
         Chart(
             title="Retrieval latency: average and p99 (ms)",
@@ -52,7 +41,7 @@ def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
                 platform_metric("RetrievalLatency", statistic="p99"),
             ],
         ),
-        Chart(title="Calls to the data store", metrics=[calls]),
+        Chart(title="Calls to the data store, by operation", metrics=[calls]),
         Chart(
             title="Compression: bytes of pixels for each byte stored",
             metrics=[platform_metric("CompressionRatio", statistic="Average")],
@@ -82,7 +71,7 @@ def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
         ),
         Chart(
             title="Imported, and the PHI zone as a whole (bytes)",
-            metrics=[platform_metric("ImportedBytes"), _bucket_size(names.buckets["training-data"])],
+            metrics=[platform_metric("ImportedBytes"), _bucket_size("PHI zone", names.buckets["training-data"])],
         ),
         Chart(
             title="Connections to the API (concurrent calls)",
@@ -127,8 +116,8 @@ def _training(names: WatchedNames) -> list[Chart]:
         ),
         Chart(
             title="Training machines: CPU and GPU (%)",
-            metrics=[
-                WatchedMetric(namespace=jobs, name=name, statistic="Average")
+            metrics=[  # under the host, which is named after the job
+                Search(namespace=jobs, name=name, statistic="Average", period_seconds=MINUTE)
                 for name in ("CPUUtilization", "GPUUtilization", "GPUMemoryUtilization")
             ],
         ),
@@ -139,7 +128,7 @@ def _training(names: WatchedNames) -> list[Chart]:
     ]
 
 
-def _mlops(names: WatchedNames, endpoint: str) -> list[Chart]:
+def _mlops(names: WatchedNames, endpoint: str, usd_per_hour: float) -> list[Chart]:
     """From data to served model: quality, decisions, volume, use."""
     serving = {"EndpointName": endpoint, "VariantName": VARIANT}
     return [
@@ -155,16 +144,26 @@ def _mlops(names: WatchedNames, endpoint: str) -> list[Chart]:
             metrics=[platform_metric("TrainingStarted"), platform_metric("ModelDeployed")],
         ),
         Chart(
-            title="Time from approval to service (s)",
+            title="Decisions: approved, rejected by people, refused by the gate",
+            metrics=[_daily(name) for name in ("ModelApproved", "ModelRejected", "ModelGateRefused")],
+        ),
+        Chart(title="Approved of all models that were decided on (% a day)", metrics=[_approval_rate()]),
+        Chart(
+            title="Time from registration to service (s)",
             metrics=[platform_metric("TimeToDeploy", statistic="Average")],
         ),
         Chart(
-            title="Drift between the two evaluations of a model",
-            metrics=[platform_metric("EvaluationDisagreement", statistic="Maximum")],
+            title="Drift of what the endpoint sees and answers: figures beyond chance, largest PSI",
+            metrics=[platform_metric(name, statistic="Maximum") for name in ("DriftedFigures", "DriftLargestPsi")],
         ),
         Chart(
+            title="Drift: accuracy of the model in service on patients new since, and of the model trained with them",
+            metrics=[platform_metric(name, statistic="Average") for name in ("ChampionAccuracy", "ModelAccuracy")],
+        ),
+        Chart(title="Cost of a training that succeeded (USD)", metrics=[_training_cost(usd_per_hour)]),
+        Chart(
             title="Data volume: research zone and models (bytes)",
-            metrics=[_bucket_size(names.buckets[role]) for role in ("preprocessed", "model-artifacts")],
+            metrics=[_bucket_size(role, names.buckets[role]) for role in ("preprocessed", "model-artifacts")],
         ),
         Chart(
             title="Endpoint: invocations and errors",
@@ -191,45 +190,37 @@ def _mlops(names: WatchedNames, endpoint: str) -> list[Chart]:
     ]
 
 
-def _bucket_size(bucket: str) -> WatchedMetric:
-    """S3 reports a bucket's bytes once a day, one storage class at a time."""
-    return WatchedMetric(
-        namespace="AWS/S3",
-        name="BucketSizeBytes",
-        dimensions={"BucketName": bucket, "StorageType": "StandardStorage"},
-        statistic="Average",
-        period_seconds=DAY,
+def _daily(name: str) -> WatchedMetric:
+    return platform_metric(name, period_seconds=DAY)
+
+
+def _approval_rate() -> Maths:
+    """Of what people or the gate decided; a day without a decision has no rate."""
+    counts = {"approved": "ModelApproved", "rejected": "ModelRejected", "refused": "ModelGateRefused"}
+    every = " + ".join(f"FILL({identity}, 0)" for identity in counts)
+    return Maths(
+        expression=f"100 * FILL(approved, 0) / ({every})",
+        label="approved (%)",
+        operands={identity: _daily(name) for identity, name in counts.items()},
     )
 
 
-def _body(charts: Sequence[Chart], region: str) -> str:
-    widgets = [_widget(chart, place, region) for place, chart in enumerate(charts)]
-    return json.dumps({"widgets": widgets}, sort_keys=True, separators=(",", ":"))
+def _training_cost(usd_per_hour: float) -> Maths:
+    """The training jobs alone, at the list price of their machine on demand: Spot shows in the billed seconds."""
+    return Maths(
+        expression=f"billed / 3600 * {usd_per_hour:g}",
+        label="training jobs (USD)",
+        operands={"billed": platform_metric("TrainingBillableSeconds", statistic="Average")},
+    )
 
 
-def _widget(chart: Chart, place: int, region: str) -> Body:
-    """Charts fill rows of three, left to right."""
-    per_row = COLUMNS // WIDTH
-    return {
-        "type": "metric",
-        "x": place % per_row * WIDTH,
-        "y": place // per_row * HEIGHT,
-        "width": WIDTH,
-        "height": HEIGHT,
-        "properties": {
-            "title": chart.title,
-            "region": region,
-            "view": "timeSeries",
-            "metrics": [_series(metric) for metric in chart.metrics],
-        },
-    }
-
-
-def _series(metric: WatchedMetric) -> list[Any]:
-    dimensions = [part for pair in metric.dimensions.items() for part in pair]
-    return [
-        metric.namespace,
-        metric.name,
-        *dimensions,
-        {"stat": metric.statistic, "period": metric.period_seconds},
-    ]
+def _bucket_size(label: str, bucket: str) -> Search:
+    """S3 reports a bucket's bytes once a day, one storage class at a time."""
+    return Search(
+        namespace="AWS/S3",
+        name="BucketSizeBytes",
+        statistic="Average",
+        mentions=bucket,
+        total=label,
+        period_seconds=DAY,
+    )

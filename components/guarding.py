@@ -75,7 +75,7 @@ def guard(base: Foundation, events: PlatformEvents) -> Guards:
         trail=trail,
         break_glass=_break_glass(base) if wanted.break_glass_people else None,
         breach_response=_breach_response(base, events),
-        replication=_replication(base),
+        replication=_replication(base, events),
     )
 
 
@@ -141,7 +141,7 @@ def _breach_response(base: Foundation, events: PlatformEvents) -> BreachResponse
     )
 
 
-def _replication(base: Foundation) -> Replication | None:
+def _replication(base: Foundation, events: PlatformEvents) -> Replication | None:
     wanted, storage, keys = base.settings.second_region, base.settings.storage, base.replica_keys
     if wanted.region is None or keys is None:
         return None
@@ -188,6 +188,7 @@ def _replication(base: Foundation) -> Replication | None:
             ),
             access_log_days=storage.access_log_days,
             restorers=storage.direct_access_principals,
+            topic_arn=events.topic_arn,
             replicate_deletes=wanted.replicate_deletes,
             force_destroy=storage.force_destroy,
         ),

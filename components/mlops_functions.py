@@ -200,6 +200,11 @@ def evaluation_plan(
                 resources=[f"{pipeline_arn(context)}/execution/*"],
             ),
             find_model_versions(),
+            Statement(
+                sid="MeasureCost",  # SageMaker names the jobs of any pipeline so
+                actions=["sagemaker:DescribeTrainingJob"],
+                resources=[context.naming.arn("sagemaker", "training-job/pipelines-*")],
+            ),
             put_events(place.bus_arn, event_patterns.EVALUATION_SOURCE),
         ],
         data_class="research",

@@ -33,6 +33,7 @@ class MonitoringArgs:
         accuracy_threshold: smallest accuracy of a model that may serve, 0 to 1.
         topic_arn: where alarms are told.
         endpoint_name: SageMaker endpoint on the MLOps dashboard.
+        training_usd_per_hour: list price of the training machine.
     """
 
     workload: Workload
@@ -43,6 +44,7 @@ class MonitoringArgs:
     accuracy_threshold: float
     topic_arn: pulumi.Input[str]
     endpoint_name: str
+    training_usd_per_hour: float
 
 
 class Monitoring(PlatformComponent):
@@ -149,7 +151,11 @@ class Monitoring(PlatformComponent):
         args, region = self._args, self._context.region
         bodies = pulumi.Output.from_input(args.stores.datastore_id).apply(
             lambda datastore: dashboards.bodies(
-                args.names, region=region, datastore_id=datastore, endpoint=args.endpoint_name
+                args.names,
+                region=region,
+                datastore_id=datastore,
+                endpoint=args.endpoint_name,
+                training_usd_per_hour=args.training_usd_per_hour,
             )
         )
         return [

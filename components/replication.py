@@ -15,13 +15,21 @@ import pulumi_aws as aws
 from components._base import Context, PlatformComponent
 from components._bucket_policy import reads_by
 from components._iam import ServiceRole, Statement, service_role
+from components._runbooks import described
 from components._tags import DataClass
+from components.alarms import MINUTE
 from components.replica_keys import in_region
 from components.storage import Lifecycle, ObjectLock, SecureBucket, SecureBucketArgs
 
 RTC_MINUTES: Final = 15
 """S3 Replication Time Control: the only value that S3 takes; metrics and events come with it."""
 LOGS_ROLE: Final = "logs-replica"
+RULE_ID: Final = "everything"
+_WATCHED: Final = (
+    # part of the alarm's name, meaning, metric, statistic of five minutes, bound
+    ("late", "The copy in the second region is more than 15 minutes behind.", "ReplicationLatency", "Maximum", 900),
+    ("failed", "S3 could not copy objects into the second region.", "OperationsFailedReplication", "Sum", 0),
+)
 
 
 def replica_role(role: str) -> str:
@@ -51,6 +59,7 @@ class ReplicationArgs:
         replicate_deletes: also hide in the copy what was deleted; off, a wrong or hostile deletion stays here.
         restorers: roles (names or ARNs) that may read the copies; nobody else reads there.
         access_log_days: life of the copies' access logs.
+        topic_arn: where a late or failed copy is told.
     """
 
     context: Context
@@ -61,6 +70,7 @@ class ReplicationArgs:
     lifecycle: Lifecycle
     access_log_days: int
     restorers: Sequence[str]
+    topic_arn: pulumi.Input[str]
     replicate_deletes: bool = False
     force_destroy: bool = False
 
@@ -100,6 +110,7 @@ class Replication(PlatformComponent):
         for bucket in args.buckets:
             copy = self._build_copy(name, args, bucket, logs)
             self._build_rule(name, args, bucket, copy, role)
+            self._build_alarms(name, args, bucket, copy)
             copies[bucket.role] = copy.bucket_name
         sources = {bucket.role: pulumi.Output.from_input(bucket.name) for bucket in args.buckets}
         self.replica_names = pulumi.Output.all(
@@ -137,7 +148,7 @@ class Replication(PlatformComponent):
             role=role.arn,
             rules=[
                 {
-                    "id": "everything",
+                    "id": RULE_ID,
                     "status": "Enabled",
                     "priority": 1,
                     "filter": {"prefix": ""},
@@ -153,6 +164,38 @@ class Replication(PlatformComponent):
             ],
             opts=self.child(depends_on=[args.sources, copy, role.policy]),
         )
+
+    def _build_alarms(self, name: str, args: ReplicationArgs, bucket: ReplicatedBucket, copy: SecureBucket) -> None:
+        """A copy that is late, and objects that S3 gave up on: both are records with one place only.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html#s3-cloudwatch-replication-metrics
+        """
+        for trouble, meaning, metric, statistic, threshold in _WATCHED:
+            role = f"replication-{trouble}-{bucket.role}"
+            aws.cloudwatch.MetricAlarm(
+                f"{name}-{role}",
+                name=args.context.naming.name(role, limit=255),
+                alarm_description=described(meaning, role, args.context),
+                namespace="AWS/S3",
+                metric_name=metric,
+                dimensions={
+                    "SourceBucket": bucket.name,
+                    "DestinationBucket": copy.bucket_name,
+                    "RuleId": RULE_ID,
+                },
+                statistic=statistic,
+                period=5 * MINUTE,
+                evaluation_periods=3,
+                datapoints_to_alarm=1 if statistic == "Sum" else 3,
+                threshold=threshold,
+                comparison_operator="GreaterThanThreshold",
+                treat_missing_data="notBreaching",  # nothing to copy, nothing is late
+                actions_enabled=True,
+                alarm_actions=[args.topic_arn],
+                ok_actions=[args.topic_arn],
+                tags=args.context.tags_for("replication", bucket.data_class),
+                opts=self.child(),
+            )
 
     def _build_role(self, name: str, args: ReplicationArgs) -> ServiceRole:
         sources = [bucket.arn for bucket in args.buckets]

@@ -61,17 +61,35 @@ class SageMakerRegistry:
         except KeyError as error:
             raise InvalidEventError("MODEL_PACKAGE", f"the model package does not say {error}") from None
 
+    def billable_seconds(self, execution_arn: str) -> float:
+        """Machine seconds that the execution's training jobs are billed for, over all their machines.
+
+        A Spot job is billed for less than it ran; what it is billed for costs the price of a machine on demand.
+        https://docs.aws.amazon.com/sagemaker/latest/dg/model-managed-spot-training.html
+        """
+        total = 0.0
+        for metadata in self._succeeded(execution_arn):
+            if arn := metadata.get("TrainingJob", {}).get("Arn"):
+                with aws_errors("DescribeTrainingJob"):
+                    job = self._sagemaker.describe_training_job(TrainingJobName=arn.rsplit("/", 1)[-1])
+                total += job["BillableTimeInSeconds"] * job["ResourceConfig"].get("InstanceCount", 1)
+        return total
+
     def _package_arn(self, execution_arn: str) -> str | None:
+        found = (metadata.get("RegisterModel", {}).get("Arn") for metadata in self._succeeded(execution_arn))
+        return next((str(arn) for arn in found if arn), None)
+
+    def _succeeded(self, execution_arn: str) -> Iterator[dict[str, Any]]:
+        """What each succeeded step of an execution made."""
         request: dict[str, Any] = {"PipelineExecutionArn": execution_arn}
         while True:
             with aws_errors("ListPipelineExecutionSteps"):
                 page = self._sagemaker.list_pipeline_execution_steps(**request)
             for step in page["PipelineExecutionSteps"]:
-                registered = step.get("Metadata", {}).get("RegisterModel", {}).get("Arn")
-                if registered and step.get("StepStatus") == "Succeeded":
-                    return str(registered)
+                if step.get("StepStatus") == "Succeeded":
+                    yield step.get("Metadata", {})
             if not page.get("NextToken"):
-                return None
+                return
             request["NextToken"] = page["NextToken"]
 
 

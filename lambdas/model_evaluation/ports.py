@@ -39,6 +39,10 @@ class Registry(Protocol):
         """The newest approved package, which is the one in service; None where nothing is approved yet."""
         ...
 
+    def billable_seconds(self, execution_arn: str) -> float:
+        """Machine seconds that the execution's training jobs are billed for, over all their machines."""
+        ...
+
 
 class CaptureStore(Protocol):
     """What the endpoint captured."""

@@ -14,6 +14,7 @@ from lambda_shared.clock import Clock, iso
 from lambda_shared.errors import InvalidEventError
 from lambda_shared.events.models import EventData, MetricViolation, ModelEvaluationPassed
 from lambda_shared.events.publisher import Publisher, deterministic_event_id
+from lambda_shared.logs import describe, logger
 from lambda_shared.metrics import Meter, MetricName
 from model_evaluation.archive import extract_model
 from model_evaluation.figures import disagreement, figures
@@ -32,12 +33,18 @@ METRICS: Final[Mapping[str, MetricName]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Own figures, the largest disagreement with the pipeline's report, and how many images were judged."""
+    """Own figures, the largest disagreement with the pipeline's report, and how many images were judged.
+
+    Attributes:
+        champion_accuracy: of the model in service, on those of the new test patients that it never saw, as the
+            pipeline reports it; None where the two models cannot be compared.
+    """
 
     figures: dict[str, float]
     worst_figure: str
     disagreement: float
     images: int
+    champion_accuracy: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +76,19 @@ class Evaluation:
             if not math.isnan(value):
                 self.meter.count(METRICS[name], value, "None")
         self.meter.count("EvaluationDisagreement", verdict.disagreement, "None")
+        if verdict.champion_accuracy is not None:
+            self.meter.count("ChampionAccuracy", verdict.champion_accuracy, "None")
         event = self._event(package, verdict, execution_arn, decision)
         self.publisher.publish(event, deterministic_event_id(type(event).__name__, package.arn, execution_arn))
+        self._measure_cost(execution_arn)
         return {"decision": decision, "model_version": package.version, "accuracy": accuracy}
+
+    def _measure_cost(self, execution_arn: str) -> None:
+        """What the training is billed for; a figure for people, so its failure changes no decision."""
+        try:
+            self.meter.count("TrainingBillableSeconds", self.registry.billable_seconds(execution_arn), "Seconds")
+        except Exception as error:
+            logger().error("what the training is billed for is not known", extra=describe(error))
 
     def judge_package(self, package: ModelPackage) -> Verdict:
         """Run the model on its frozen test set and compare with the pipeline's report."""
@@ -89,7 +106,14 @@ class Evaluation:
 
         own = figures(np.asarray(test_set.labels), scores, float(report.get("threshold", 0.5)))
         worst, largest = disagreement(own, report["metrics"])
-        return Verdict(figures=own, worst_figure=worst, disagreement=largest, images=len(test_set.labels))
+        against: dict[str, Any] = report.get("champion") or {}
+        return Verdict(
+            figures=own,
+            worst_figure=worst,
+            disagreement=largest,
+            images=len(test_set.labels),
+            champion_accuracy=float(against["champion_accuracy"]) if against.get("comparable") else None,
+        )
 
     def _record(self, package: ModelPackage, verdict: Verdict, execution_arn: str, decision: str) -> None:
         values: dict[str, Any] = {

@@ -59,6 +59,7 @@ class Registry:
         if version.approval != "Approved":
             self._record("approved", version, actor, reason)
             self.packages.decide(version, "Approved", f"{actor}: {reason}")
+            self.meter.count("ModelApproved")
         if self.auto_deploy:
             return self._deploy(version, "approved-and-deployed", actor)
         self.humans.tell(f"Model version {number} approved", f"Version {number} is approved and not deployed.")
@@ -70,6 +71,7 @@ class Registry:
         if version.approval != "Rejected":
             self._record("rejected", version, actor, reason)
             self.packages.decide(version, "Rejected", f"{actor}: {reason}")
+            self.meter.count("ModelRejected")
             self.humans.tell(f"Model version {number} rejected", f"Version {number} was rejected.")
         return _answer(version, "rejected")
 
@@ -105,6 +107,7 @@ class Registry:
         why = reason or f"Accuracy {accuracy:.4f} is below {threshold:.4f}."
         told = f"{why} Execution: {execution}"
         self.decisions.record(Decision(step="gate-refused", version=0, actor="pipeline", reason=told))
+        self.meter.count("ModelGateRefused")
         self.humans.tell("The gate refused a model", f"{why} Nothing was registered. Execution: {execution}")
         return {"status": "notified"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, get_args
 import pytest
 
 from components import dashboards, event_patterns, event_routes, openapi
-from components.alarms import PLATFORM, Bounds, Metric, WatchedNames, rows
 from components.monitoring import OPERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,58 +155,6 @@ def test_a_schedule_asks_for_an_operation_that_monitoring_knows(rule: str) -> No
     from monitoring.handler import Command
 
     Command.model_validate_json(OPERATIONS[rule])
-
-
-def published_metrics() -> set[str]:
-    """Names that the code counts, found in its source: written in the call, or in the table that the call looks in."""
-    found: set[str] = set()
-    for folder in (ROOT / "lambdas", ROOT / "api"):
-        for path in folder.rglob("*.py"):
-            nodes = list(ast.walk(ast.parse(path.read_text())))
-            tables = {
-                node.target.id: node.value.values
-                for node in nodes
-                if isinstance(node, ast.AnnAssign)
-                and isinstance(node.target, ast.Name)
-                and isinstance(node.value, ast.Dict)
-            }
-            for node in nodes:
-                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "count" and node.args:
-                    name = node.args[0]
-                    looked_in = isinstance(name, ast.Subscript) and isinstance(name.value, ast.Name)
-                    names = tables.get(name.value.id, []) if looked_in else [name]
-                    found |= {str(one.value) for one in names if isinstance(one, ast.Constant)}
-    return found
-
-
-def watched_metrics() -> list[Metric]:
-    roles = ("image-ingestion", "radiologist-api")
-    names = WatchedNames(
-        functions={role: role for role in roles},
-        tables={"labels": "labels"},
-        buckets={role: role for role in ("training-data", "preprocessed", "model-artifacts")},
-        pipeline="training",
-    )
-    bounds = Bounds(
-        retrieval_p99_milliseconds=1,
-        accuracy=0.5,
-        data_store_errors_per_minute=1,
-        function_error_percent=1,
-        storage_gb=1,
-        audit_lag_minutes=1,
-    )
-    alarmed = [metric for row in rows(names, bounds) for metric in row.metrics.values()]
-    shown: list[Metric] = []
-    for body in dashboards.bodies(names, region="us-east-1", datastore_id="d", endpoint="e").values():
-        for widget in json.loads(body)["widgets"]:
-            shown += [Metric(namespace=line[0], name=line[1]) for line in widget["properties"]["metrics"]]
-    return alarmed + shown
-
-
-def test_every_platform_metric_that_is_watched_is_published_by_some_code() -> None:
-    watched = {metric.name for metric in watched_metrics() if metric.namespace == PLATFORM}
-    assert len(watched) > 10
-    assert watched <= published_metrics(), "an alarm on a metric that nobody writes never sounds"
 
 
 def test_the_api_gateway_knows_the_routes_of_the_application() -> None:

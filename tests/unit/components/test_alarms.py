@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -79,8 +80,51 @@ def test_an_expression_uses_all_of_its_operands() -> None:
             assert all(identity in row.expression for identity in row.metrics), row.role
 
 
+def boards() -> dict[str, str]:
+    return dashboards.bodies(
+        NAMES, region="us-east-1", datastore_id="d" * 32, endpoint="p-pneumonia", training_usd_per_hour=0.5
+    )
+
+
+def lines(role: str, title: str) -> list[Any]:
+    """Rows of the one chart whose title begins so."""
+    (found,) = [w for w in json.loads(boards()[role])["widgets"] if w["properties"]["title"].startswith(title)]
+    return found["properties"]["metrics"]
+
+
+def test_the_approval_rate_is_calculated_from_what_was_decided() -> None:
+    *operands, rate = lines("mlops", "Approved of all models")
+    assert [(row[1], row[2]["id"], row[2]["visible"]) for row in operands] == [
+        ("ModelApproved", "approved", False),
+        ("ModelGateRefused", "refused", False),
+        ("ModelRejected", "rejected", False),
+    ]
+    assert rate[0]["expression"] == (
+        "100 * FILL(approved, 0) / (FILL(approved, 0) + FILL(rejected, 0) + FILL(refused, 0))"
+    )
+
+
+def test_a_training_costs_its_billed_seconds_at_the_price_of_the_stacks_data() -> None:
+    billed, cost = lines("mlops", "Cost of a training")
+    assert (billed[1], billed[2]["id"]) == ("TrainingBillableSeconds", "billed")
+    assert cost[0]["expression"] == "billed / 3600 * 0.5"
+
+
+def test_what_aws_names_after_a_run_is_searched_for() -> None:
+    """A line with a wrong set of dimensions is empty and says nothing of it."""
+    (cpu, *_) = lines("training", "Training machines")
+    assert cpu[0]["expression"] == (
+        "SEARCH('Namespace=\"/aws/sagemaker/TrainingJobs\" MetricName=\"CPUUtilization\"', 'Average', 60)"
+    )
+    (calls,) = lines("healthimaging", "Calls to the data store")
+    assert f'MetricName="CallCount" "{"d" * 32}"' in calls[0]["expression"]
+    (_, zone) = lines("healthimaging", "Imported, and the PHI zone")
+    assert zone[0]["expression"].startswith("SUM(SEARCH(")
+    assert zone[0]["label"] == "PHI zone"
+
+
 def test_there_are_three_dashboards_whose_charts_lie_side_by_side() -> None:
-    bodies = dashboards.bodies(NAMES, region="us-east-1", datastore_id="d" * 32, endpoint="p-pneumonia")
+    bodies = boards()
     assert set(bodies) == set(dashboards.ROLES) == {"healthimaging", "training", "mlops"}
     for role, text in bodies.items():
         widgets = json.loads(text)["widgets"]
@@ -94,7 +138,7 @@ def test_there_are_three_dashboards_whose_charts_lie_side_by_side() -> None:
 
 
 def test_a_chart_names_its_dimensions_in_cloudwatchs_order() -> None:
-    body = json.loads(dashboards.bodies(NAMES, region="us-east-1", datastore_id="d", endpoint="p-pneumonia")["mlops"])
+    body = json.loads(boards()["mlops"])
     lines = [line for widget in body["widgets"] for line in widget["properties"]["metrics"]]
     invocations = next(line for line in lines if line[:2] == ["AWS/SageMaker", "Invocations"])
     assert invocations[2:6] == ["EndpointName", "p-pneumonia", "VariantName", "primary"]

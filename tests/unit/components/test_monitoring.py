@@ -55,6 +55,7 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[..., d
                 accuracy_threshold=0.85,
                 topic_arn=context.naming.arn("sns", "alerts"),
                 endpoint_name="pneumonia",
+                training_usd_per_hour=0.7364,
             ),
         )
         return {"dashboards": made.dashboard_names, "alarms": made.alarm_names}

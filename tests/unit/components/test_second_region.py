@@ -14,6 +14,7 @@ from components.storage import Lifecycle, ObjectLock, SecureBucket, SecureBucket
 from components.tables import PlatformTables, PlatformTablesArgs, TableReplica
 
 ABROAD = "us-west-2"
+TOPIC = "arn:aws:sns:us-east-1:111122223333:alerts"
 RULE = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 
 
@@ -58,6 +59,7 @@ def program(context: Context) -> Any:
                     lifecycle=Lifecycle(),
                     access_log_days=2557,
                     restorers=["deploy"],
+                    topic_arn=TOPIC,
                     **changes,
                 ),
             )
@@ -88,6 +90,21 @@ def test_everything_encrypted_is_copied_under_the_other_regions_key_in_fifteen_m
     assert destination["encryptionConfiguration"]["replicaKmsKeyId"]
     assert destination["replicationTime"] == {"status": "Enabled", "time": {"minutes": 15}}
     assert destination["metrics"] == {"status": "Enabled", "eventThreshold": {"minutes": 15}}
+
+
+def test_a_late_or_failed_copy_is_told_with_its_runbook(record: Any, program: Any, preview: bool) -> None:
+    recording = record(program(), preview=preview)
+    (rule,) = recording.one(RULE).inputs["rules"]
+    alarms = {one.inputs["metricName"]: one.inputs for one in recording.of("aws:cloudwatch/metricAlarm:MetricAlarm")}
+    assert {name: alarm["threshold"] for name, alarm in alarms.items()} == {
+        "ReplicationLatency": 15 * 60,
+        "OperationsFailedReplication": 0,
+    }
+    for alarm in alarms.values():
+        assert alarm["dimensions"]["RuleId"] == rule["id"]
+        assert set(alarm["dimensions"]) == {"SourceBucket", "DestinationBucket", "RuleId"}
+        assert alarm["alarmActions"] == alarm["okActions"] == [TOPIC]
+        assert alarm["alarmDescription"].endswith("docs/runbooks/replication.md")
 
 
 @pytest.mark.parametrize(("travel", "status"), [(False, "Disabled"), (True, "Enabled")])

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from botocore.exceptions import ClientError
 
 import model_evaluation.handler as entry
 from lambda_shared.errors import InvalidEventError, NotFoundError
@@ -31,6 +32,7 @@ ARTIFACTS = "proj-local-model-artifacts-111122223333"
 GROUP = "proj-local-pneumonia"
 PACKAGE = f"arn:aws:sagemaker:us-east-1:111122223333:model-package/{GROUP}/3"
 EXECUTION = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/proj-local-training/execution/e1"
+JOB = "arn:aws:sagemaker:us-east-1:111122223333:training-job/pipelines-e1-Train-a"
 LABELS = np.array([0, 0, 1, 1, 1, 0, 1, 0], np.int8)
 SCORES = np.array([0.1, 0.4, 0.9, 0.8, 0.3, 0.6, 0.7, 0.2], np.float32)
 
@@ -70,15 +72,23 @@ class FakeSageMaker:
 
     package: dict[str, Any]
     registered: str | None = PACKAGE
+    billed: int | None = 120
 
     def list_pipeline_execution_steps(self, **request: Any) -> dict[str, Any]:
         if "NextToken" not in request:
-            step = {"StepName": "Train", "StepStatus": "Succeeded", "Metadata": {"TrainingJob": {"Arn": "x"}}}
-            return {"PipelineExecutionSteps": [step], "NextToken": "2"}
+            done = {"StepName": "Train", "StepStatus": "Succeeded", "Metadata": {"TrainingJob": {"Arn": JOB}}}
+            failed = {"StepName": "Train", "StepStatus": "Failed", "Metadata": {"TrainingJob": {"Arn": f"{JOB}-0"}}}
+            return {"PipelineExecutionSteps": [failed, done], "NextToken": "2"}
         if self.registered is None:
             return {"PipelineExecutionSteps": []}
         metadata = {"RegisterModel": {"Arn": self.registered}}
         return {"PipelineExecutionSteps": [{"StepName": "R", "StepStatus": "Succeeded", "Metadata": metadata}]}
+
+    def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:
+        assert TrainingJobName == "pipelines-e1-Train-a"
+        if self.billed is None:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "DescribeTrainingJob")
+        return {"BillableTimeInSeconds": self.billed, "ResourceConfig": {"InstanceCount": 2}}
 
     def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
         assert ModelPackageName == PACKAGE
@@ -105,7 +115,9 @@ def package(**changes: Any) -> dict[str, Any]:
 def run(s3: Any) -> Callable[..., None]:
     """Writes what a pipeline run leaves behind; `report` overrides figures of evaluation.json."""
 
-    def write(report: dict[str, float] | None = None, spoil: bool = False) -> None:
+    def write(
+        report: dict[str, float] | None = None, spoil: bool = False, champion: dict[str, Any] | None = None
+    ) -> None:
         shards = []
         for index, rows in enumerate((range(5), range(5, 8))):
             images = np.stack([np.full((4, 4), row, np.float32) for row in rows])
@@ -118,7 +130,11 @@ def run(s3: Any) -> Callable[..., None]:
         manifest = {"schema": "training-dataset/1", "split": "test", "shards": shards}
         s3.put_object(Bucket=RESEARCH, Key="runs/e1/test/manifest.json", Body=json.dumps(manifest))
         own = {**figures(LABELS, SCORES, 0.5), **(report or {})}
-        document = {"metrics": {name: {"value": value} for name, value in own.items()}, "threshold": 0.5}
+        document = {
+            "metrics": {name: {"value": value} for name, value in own.items()},
+            "threshold": 0.5,
+            "champion": champion or {},
+        }
         s3.put_object(Bucket=RESEARCH, Key="runs/e1/evaluation/evaluation.json", Body=json.dumps(document))
         data = archive({"metadata.json": b"{}", "./model.onnx": b"onnx"})
         s3.put_object(Bucket=ARTIFACTS, Key="models/e1/model.tar.gz", Body=data)
@@ -171,7 +187,25 @@ def test_a_model_that_agrees_and_is_good_enough_passes(
         "ModelF1": 0.75,
         "ModelRocAuc": 0.875,
     }
-    assert meter.counts == {**figures, "EvaluationDisagreement": 0.0}
+    assert meter.counts == {**figures, "EvaluationDisagreement": 0.0, "TrainingBillableSeconds": 240.0}
+
+
+def test_the_model_in_service_is_shown_on_the_patients_that_it_never_saw(build: Any, run: Any, meter: Any) -> None:
+    run(champion={"comparable": True, "champion_accuracy": 0.71})
+    build().succeeded(EXECUTION)
+    assert meter.counts["ChampionAccuracy"] == 0.71
+
+
+def test_a_comparison_that_could_not_be_made_shows_nothing(build: Any, run: Any, meter: Any) -> None:
+    run(champion={"comparable": False, "reason": "the model in service reads another image size"})
+    build().succeeded(EXECUTION)
+    assert "ChampionAccuracy" not in meter.counts
+
+
+def test_a_cost_that_cannot_be_read_changes_no_decision(build: Any, run: Any, meter: Any) -> None:
+    run()
+    assert build(sagemaker=FakeSageMaker(package(), billed=None)).succeeded(EXECUTION)["decision"] == "passed"
+    assert "TrainingBillableSeconds" not in meter.counts
 
 
 def test_a_report_that_flatters_the_model_is_a_violation(

@@ -157,7 +157,7 @@ def test_a_model_that_passed_is_approved_deployed_and_announced(
     assert sagemaker.endpoint is not None
     assert sagemaker.endpoint["EndpointConfigName"].startswith(f"{GROUP}-v2-")
     assert [type(data).__name__ for data, _ in recorder.events] == ["ModelDeployed"]
-    assert meter.counts == {"ModelDeployed": 1, "TimeToDeploy": 3600}
+    assert meter.counts == {"ModelApproved": 1, "ModelDeployed": 1, "TimeToDeploy": 3600}
 
 
 def test_the_endpoint_captures_data_and_encrypts_with_our_key(registry: Registry, sagemaker: FakeSageMaker) -> None:

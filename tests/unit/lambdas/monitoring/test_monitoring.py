@@ -100,7 +100,7 @@ def test_a_broken_part_is_the_answer_and_no_error(monitor: Monitoring, probes: F
         "import_queue": "AccessDeniedException",
         "audit_log": "ok",
     }
-    assert meter.counts == {"DataStoreErrors": 1, "HealthCheckFailed": 2}
+    assert meter.counts == {"DataStoreErrors": 2, "HealthCheckFailed": 2}, "a retrieval that fails is an error, too"
 
 
 @pytest.mark.parametrize(("minutes", "told"), [(5, 0), (16, 1)], ids=["in time", "late"])

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from components._configuration_alerts import PagerUrl, SlackSettings
 from components._configuration_base import Email, Group, NonEmpty, Origin, PolicyName, Principal, Schedule, refusal
 from components._configuration_delivery import DeliverySettings
-from components._configuration_logs import LogsSettings
+from components._configuration_logs import LogsSettings, with_former_keys
 from components._configuration_models import ContainerSettings, RegistrySettings, TrainingSettings
 from components._configuration_receiver import ReceiverSettings
 from components._tags import RESERVED
@@ -369,3 +369,8 @@ class Settings(Group):
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     second_region: SecondRegionSettings = Field(default_factory=SecondRegionSettings)
     tags: TagSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_reads_today(cls, given: Any) -> Any:
+        return with_former_keys(given)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from components._configuration_base import Group
 
@@ -23,3 +24,25 @@ class LogsSettings(Group):
     """Days that audit logs are kept: who did what. Six years are the least (45 CFR 164.316(b)(2)(i))."""
     mask_patients: bool = True
     """What looks like a patient is masked in operations logs of what touches PHI: a net, should our code log it."""
+
+
+FORMER: Final[Mapping[tuple[str, str], str | None]] = {
+    ("functions", "logRetentionDays"): "operationsDays",
+    ("monitoring", "auditRetentionDays"): "auditDays",
+    ("network", "flowLogRetentionDays"): None,  # flow logs are audit logs: they have no days of their own
+}
+"""Keys of release 0.1.0 -> the key of `logs` that stands for them now."""
+
+
+def with_former_keys(given: Any) -> Any:
+    """A stack file of release 0.1.0 as it reads today; what `logs` itself says wins. `given` stays as it is."""
+    if not isinstance(given, dict):
+        return given
+    values: dict[str, Any] = {**given}
+    for (group, key), now in FORMER.items():
+        if isinstance(values.get(group), dict) and key in values[group]:
+            old = values[group][key]
+            values[group] = {name: value for name, value in values[group].items() if name != key}
+            if now is not None and isinstance(logs := values.get("logs", {}), dict):
+                values["logs"] = {now: old, **logs}
+    return values

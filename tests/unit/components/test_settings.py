@@ -78,6 +78,7 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
         ),
         ("logs", {"operationsDays": 29}, "logs.operationsDays is 29 but must be 1, 3, 5, 7, 14, 30"),
         ("logs", {"auditDays": 365}, "logs.auditDays is 365 but must be 2192, 2557"),
+        ("monitoring", {"auditRetentionDays": 365}, "logs.auditDays is 365 but must be 2192, 2557"),
         ("network", {"vpcCidr": "10.0.0.0/8"}, "network.vpcCidr is 10.0.0.0/8 but must be between a /16 and a /28"),
         ("network", {"vpcCidr": "10.0.0.1/16"}, "network.vpcCidr is 10.0.0.1/16 but must be an IPv4 network"),
         (
@@ -197,3 +198,16 @@ def test_no_error_repeats_a_secret() -> None:
     with pytest.raises(SettingsError, match=r"pagerDutyUrl is \(a secret\) but must be the https address") as refused:
         parse(_minimal(monitoring={"pagerDutyUrl": "http://events.example.org/k3y"}), stack="dev")
     assert "k3y" not in str(refused.value)
+
+
+def test_the_days_of_logs_in_a_stack_file_of_the_first_release_are_still_read() -> None:
+    """Upgrading the program must not need an edited stack file; what the file says in today's place wins."""
+    old = _minimal(
+        functions={"logRetentionDays": 90},
+        monitoring={"auditRetentionDays": 3653},
+        network={"flowLogRetentionDays": 365},
+    )
+    logs = parse(old, stack="prod").logs
+    assert (logs.operations_days, logs.audit_days) == (90, 3653)
+    assert parse({**old, "logs": {"operationsDays": 14}}, stack="prod").logs.operations_days == 14
+    assert "logRetentionDays" in old["functions"], "what was given is not changed"

@@ -30,7 +30,7 @@ from components.healthimaging import HealthImagingStore, HealthImagingStoreArgs
 from components.ingestion import IngestionWorkflow, IngestionWorkflowArgs
 from components.ingestion_function import ROLE as INGESTION_ROLE
 from components.ingestion_function import IngestionLimits, IngestionStores
-from components.keys import DataKeys, DataKeysArgs
+from components.keys import DataKeys, DataKeysArgs, log_keeping
 from components.layers import Layers, LayersArgs
 from components.mlops import MLOpsPipeline, MLOpsPipelineArgs
 from components.mlops_functions import (
@@ -143,13 +143,7 @@ def foundation(settings: Settings, bare: Context) -> Foundation:
     abroad = settings.second_region.region
     replica_keys = ReplicaKeys("replica-keys", ReplicaKeysArgs(context=context, region=abroad)) if abroad else None
     keys = DataKeys("keys", DataKeysArgs(context=context, secret_recovery_days=settings.storage.secret_recovery_days))
-    logs = LogKeeping(
-        settings=settings.logs,
-        operations_key=keys.logs_arn,
-        audit_key=keys.audit_arn,
-        protected=settings.storage.deletion_protection,
-        partition=context.partition,
-    )
+    logs = log_keeping(context, settings.logs, keys, protected=settings.storage.deletion_protection)
     network = SecureVPC("network", _network_args(settings, context, logs))
     buckets = PlatformBuckets("buckets", _bucket_args(settings, context, keys, network))
     tables = PlatformTables(

@@ -15,8 +15,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components._base import NAME_LIMIT, Context, PlatformComponent
+from components._configuration_logs import LogsSettings
 from components._iam import Statement, Text, policy_document
-from components._logs import EXECUTION_LOGS
+from components._logs import EXECUTION_LOGS, LogKeeping
 from components._tags import DataClass
 
 KEY_CLASSES: tuple[DataClass, ...] = tuple(kind for kind in get_args(DataClass) if kind != "operations")
@@ -267,3 +268,14 @@ class DataKeys(PlatformComponent):
             opts=self.child(ignore_changes=["secretString"]),
         )
         return secret.arn
+
+
+def log_keeping(context: Context, settings: LogsSettings, keys: DataKeys, *, protected: bool) -> LogKeeping:
+    """How the stack keeps its logs: the days of its data, the keys of the two classes."""
+    return LogKeeping(
+        settings=settings,
+        operations_key=keys.logs_arn,
+        audit_key=keys.audit_arn,
+        protected=protected,
+        partition=context.partition,
+    )

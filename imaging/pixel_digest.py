@@ -20,8 +20,8 @@ def pixel_digest(data: bytes) -> str:
     import pydicom
 
     try:
-        read: Any = pydicom.dcmread  # pyright: ignore[reportUnknownMemberType]
-        dataset = read(io.BytesIO(data))
+        library: Any = pydicom  # its types are partly unknown
+        dataset = library.dcmread(io.BytesIO(data))
         rows, columns = int(dataset.Rows), int(dataset.Columns)
         if rows * columns > LARGEST_PIXELS or int(dataset.get("NumberOfFrames") or 1) != 1:
             return ""

@@ -4,6 +4,8 @@ In:  application/dicom (one CT image) or application/json: an (S, S) array of 0.
      {"instances": [...]}.
 Out: application/json {"probability", "finding", "threshold", "appearance", "model_version"?}; for several images
      {"predictions": [...]}. An input that cannot be judged raises, which the container answers as an error.
+     With the custom attribute explain=true: {"explanations": [{"image", "heat"}]}, the prepared image (S, S) and its
+     heat map (h, w), both 0..1.
      "appearance" is what the drift check reads from the captured answers (training.appearance): no pixel, no patient.
 """
 
@@ -26,6 +28,8 @@ import numpy as np  # noqa: E402
 from training import appearance, pixels  # noqa: E402
 
 DICOM, JSON = "application/dicom", "application/json"
+EXPLAIN = "explain=true"
+"""Custom attribute that asks for heat maps: the SavedModel's other signature (training/explain.py)."""
 _request = threading.local()
 """Both handlers of a request run in one thread: the first leaves here what its images look like."""
 
@@ -55,6 +59,9 @@ def input_handler(data: Any, context: Any) -> str:
     else:
         raise ValueError(f"send {DICOM} or {JSON}, not {content_type or 'an unnamed type'}")
     known = model_metadata().get("manufacturers", [])
+    if _explains(context):
+        _request.prepared = images
+        return json.dumps({"signature_name": "explain", "instances": images[..., None].round(5).tolist()})
     _request.appearances = [appearance.known_only(one, known) for one in looks]
     return json.dumps({"instances": images[..., None].round(5).tolist()})
 
@@ -74,7 +81,7 @@ def _from_json(content: bytes | str, size: int) -> np.ndarray:
     return np.stack([pixels.square(image, size) for image in array])
 
 
-def output_handler(response: Any, context: Any) -> tuple[bytes, str]:  # noqa: ARG001 - the container's signature
+def output_handler(response: Any, context: Any) -> tuple[bytes, str]:
     """TensorFlow Serving's answer as findings.
 
     Raises:
@@ -82,7 +89,10 @@ def output_handler(response: Any, context: Any) -> tuple[bytes, str]:  # noqa: A
     """
     if response.status_code != 200:
         raise ValueError(f"the model server answered {response.status_code}")
-    scores = np.asarray(json.loads(response.content)["predictions"], np.float64).ravel()
+    predictions = json.loads(response.content)["predictions"]
+    if _explains(context):
+        return json.dumps({"explanations": _explanations(predictions)}).encode(), JSON
+    scores = np.asarray(predictions, np.float64).ravel()
     looks = getattr(_request, "appearances", [])
     _request.appearances = []
     findings = [finding(float(score)) for score in scores]
@@ -90,6 +100,20 @@ def output_handler(response: Any, context: Any) -> tuple[bytes, str]:  # noqa: A
         findings = [{**found, "appearance": one} for found, one in zip(findings, looks, strict=True)]
     body = findings[0] if len(findings) == 1 else {"predictions": findings}
     return json.dumps(body).encode(), JSON
+
+
+def _explains(context: Any) -> bool:
+    return EXPLAIN in (getattr(context, "custom_attributes", None) or "").replace(" ", "").split(",")
+
+
+def _explanations(maps: list[Any]) -> list[dict[str, Any]]:
+    """Each prepared image beside its heat map."""
+    prepared = _request.prepared
+    del _request.prepared
+    return [
+        {"image": image.round(3).tolist(), "heat": np.asarray(heat, np.float64).round(4).tolist()}
+        for image, heat in zip(prepared, maps, strict=True)
+    ]
 
 
 def finding(probability: float) -> dict[str, Any]:

@@ -125,6 +125,18 @@ def test_the_registered_version_is_told_where_the_endpoint_knows_it(
     assert answer(handler, [[0.1]])["model_version"] == "12"
 
 
+def test_an_explanation_is_the_image_and_its_heat_map_by_the_other_signature(handler: ModuleType):
+    context = SimpleNamespace(request_content_type="application/dicom", custom_attributes="tfs-method=x, explain=true")
+    content = slices.as_bytes(slices.ct_slice(slices.chest(128)))
+    asked = json.loads(handler.input_handler(io.BytesIO(content), context))
+    assert asked["signature_name"] == "explain"
+    response = SimpleNamespace(status_code=200, content=json.dumps({"predictions": [[[0.0, 1.0], [0.5, 0.25]]]}))
+    body, _ = handler.output_handler(response, context)
+    (found,) = json.loads(body)["explanations"]
+    assert found["heat"] == [[0.0, 1.0], [0.5, 0.25]]
+    assert np.array(found["image"]) == pytest.approx(pixels.from_dicom(content, SIZE), abs=1e-3)
+
+
 def test_a_failing_model_server_is_an_error(handler: ModuleType):
     with pytest.raises(ValueError, match="503"):
         answer(handler, [], status=503)

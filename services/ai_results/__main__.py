@@ -1,0 +1,104 @@
+"""`python -m services.ai_results --endpoint NAME --out DIR IMAGE...`: ask the model, and write its answers as DICOM.
+
+Writes one structured report of the study and a heat map for each image, named by their own UIDs, for a PACS (C-STORE or
+STOW-RS). Needs the AWS rights sagemaker:InvokeEndpoint and sagemaker:DescribeModelPackage; nothing of a patient is
+printed. Exit code 2: an image or an answer was refused; nothing is written then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.ai_results.answer import Answer, Provenance
+
+EXPLAIN = "explain=true"
+"""Custom attribute by which the endpoint answers the heat map instead of the finding (training/inference.py)."""
+DICOM = "application/dicom"
+REFUSED = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m services.ai_results", description="The model's answers for images of one study, as DICOM."
+    )
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="CT images of one study")
+    parser.add_argument("--endpoint", required=True, help="name of the SageMaker endpoint")
+    parser.add_argument("--group", help="model package group (default: as the endpoint is called)")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the DICOM files")
+    asked = parser.parse_args(arguments)
+    try:
+        made = judged([path.read_bytes() for path in asked.images], asked.endpoint, asked.group or asked.endpoint)
+    except (ValidationError, ValueError) as refusal:
+        print(f"refused: {type(refusal).__name__}: {_said(refusal)}", file=sys.stderr)
+        return REFUSED
+    asked.out.mkdir(parents=True, exist_ok=True)
+    for dataset in made:
+        path = asked.out / f"{dataset.SOPInstanceUID}.dcm"
+        dataset.save_as(path)
+        print(path)
+    return 0
+
+
+def _said(refusal: ValueError) -> str:
+    """Of a validation error the places, never the values."""
+    if isinstance(refusal, ValidationError):
+        return ", ".join(".".join(map(str, mistake["loc"])) for mistake in refusal.errors(include_input=False))
+    return str(refusal)
+
+
+def judged(contents: Sequence[bytes], endpoint: str, group: str) -> list[Any]:
+    """The report of the images, and their heat maps."""
+    import boto3
+    import numpy as np
+    import pydicom
+
+    from services.ai_results.capture import capture
+    from services.ai_results.report import report
+
+    runtime: Any = boto3.client("sagemaker-runtime")
+    library: Any = pydicom
+    images = [library.dcmread(io.BytesIO(content)) for content in contents]
+    answers = [Answer.model_validate(_ask(runtime, endpoint, content)) for content in contents]
+    provenance = origin(boto3.client("sagemaker"), group, answers[0].model_version)
+    made: list[Any] = [report(images, answers, provenance)]
+    for image, content in zip(images, contents, strict=True):
+        (heat,) = _ask(runtime, endpoint, content, EXPLAIN)["explanations"]
+        prepared, warmth = np.asarray(heat["image"], np.float64), np.asarray(heat["heat"], np.float64)
+        made.append(capture(image, prepared, warmth, provenance))
+    return made
+
+
+def origin(sagemaker: Any, group: str, version: str) -> Provenance:
+    """Where a registered version comes from, as the pipeline wrote it into the registry."""
+    request = {"ModelPackageGroupName": group, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 100}
+    listed = sagemaker.list_model_packages(**request)["ModelPackageSummaryList"]
+    arn = next((one["ModelPackageArn"] for one in listed if str(one["ModelPackageVersion"]) == version), None)
+    if arn is None:
+        raise ValueError(f"the group has no version {version} among its newest hundred")
+    said = sagemaker.describe_model_package(ModelPackageName=arn)["CustomerMetadataProperties"]
+    return Provenance(
+        model_package_arn=arn,
+        model_version=version,
+        snapshot_id=said.get("snapshot_id", ""),
+        code_commit=said.get("code_commit", ""),
+    )
+
+
+def _ask(runtime: Any, endpoint: str, content: bytes, attributes: str | None = None) -> Any:
+    request = {"EndpointName": endpoint, "ContentType": DICOM, "Accept": "application/json", "Body": content}
+    if attributes:
+        request["CustomAttributes"] = attributes
+    return json.loads(runtime.invoke_endpoint(**request)["Body"].read())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -57,18 +57,19 @@ def _said(refusal: ValueError) -> str:
 
 def judged(contents: Sequence[bytes], endpoint: str, group: str) -> list[Any]:
     """The report of the images, and their heat maps."""
-    import boto3
+    import boto3  # pyright: ignore[reportMissingTypeStubs]
     import numpy as np
     import pydicom
 
     from services.ai_results.capture import capture
     from services.ai_results.report import report
 
-    runtime: Any = boto3.client("sagemaker-runtime")
+    aws: Any = boto3
     library: Any = pydicom
+    runtime = aws.client("sagemaker-runtime")
     images = [library.dcmread(io.BytesIO(content)) for content in contents]
     answers = [Answer.model_validate(_ask(runtime, endpoint, content)) for content in contents]
-    provenance = origin(boto3.client("sagemaker"), group, answers[0].model_version)
+    provenance = origin(aws.client("sagemaker"), group, answers[0].model_version)
     made: list[Any] = [report(images, answers, provenance)]
     for image, content in zip(images, contents, strict=True):
         (heat,) = _ask(runtime, endpoint, content, EXPLAIN)["explanations"]

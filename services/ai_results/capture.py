@@ -31,7 +31,8 @@ def capture(image: Any, prepared: NDArray[Any], heat: NDArray[Any], provenance: 
         image: the DICOM object that was judged. prepared: its window, (S, S) 0..1. heat: (h, w) 0..1, coarse.
     """
     uid = str(image.SOPInstanceUID)
-    made = SCImage.from_ref_dataset(
+    builder: Any = SCImage  # its signature asks for whole millimetres
+    made: SCImage = builder.from_ref_dataset(
         ref_dataset=image,
         pixel_array=overlaid(prepared, heat),
         photometric_interpretation="RGB",
@@ -90,7 +91,12 @@ def enlarged(heat: NDArray[Any], size: int) -> NDArray[np.float64]:
     def along(values: NDArray[Any], axis: int) -> NDArray[np.float64]:
         cells = values.shape[axis]
         places = (np.arange(size) + 0.5) * cells / size - 0.5
-        return np.apply_along_axis(lambda line: np.interp(places, np.arange(cells), line), axis, values)
+
+        def stretched(line: NDArray[Any]) -> NDArray[np.float64]:
+            return np.interp(places, np.arange(cells), line)
+
+        apply: Any = np.apply_along_axis
+        return apply(stretched, axis, values)
 
     return along(along(np.asarray(heat, np.float64), 0), 1)
 

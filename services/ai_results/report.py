@@ -1,8 +1,8 @@
 """A measurement report (PS3.16 TID 1500) of the model's answers for the images of one study.
 
 For each image one group (TID 1501): the finding, its probability as "certainty of finding", the image that was judged
-by reference, and the algorithm (TID 4019) with its version, its threshold and what it was made from. The document is complete
-and unverified: no person has attested it.
+by reference, and the algorithm (TID 4019) with its version, its threshold and what it was made from. The document is
+complete and unverified: no person has attested it.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false

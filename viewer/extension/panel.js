@@ -120,6 +120,7 @@ class GroundTruthPanel extends HTMLElement {
   answered({ uid, label }) {
     if (uid !== this.uid) return;
     if (label) this.history([...this.labels, label]); // whatever becomes of the question for all of them
+    agreement = undefined;
     this.load();
   }
 
@@ -161,7 +162,8 @@ class GroundTruthPanel extends HTMLElement {
 
   // How far the person agrees with the other readers; an administrator is told of all.
   async agree() {
-    const found = await api.agreement().catch(() => ({ agreements: [] })); // a figure beside the point: left out
+    agreement ??= api.agreement().catch(() => ({ agreements: [] })); // a figure beside the point: left out
+    const found = await agreement;
     const name = subject => (subject === api.person() ? 'You' : subject === '*' ? 'all others' : subject.slice(0, 8));
     this.querySelector('.agreement').replaceChildren(...found.agreements.map(one => {
       const line = document.createElement('p');
@@ -194,6 +196,7 @@ class GroundTruthPanel extends HTMLElement {
   }
 }
 
+let agreement; // asked for once a page and after each own read: the API goes over all reads for it
 let notify = () => {};
 export function define(services) {
   notify = (title, message, type) => services.uiNotificationService.show({ title, message, type });

@@ -177,7 +177,7 @@ preview-bootstrap: setup-preview ## preview the bootstrap of an account: make pr
 	@$(PYTHON) -m local preview $(STACK) --bootstrap
 
 .PHONY: reference
-reference: setup-unit-quiet ## write docs/reference: resources, rights, alarms and events, from the program and its schemas
+reference: setup-unit-quiet schemas ## write docs/reference (resources, rights, alarms, events), docs/CONFIGURATION.md and docs/API.md from the code
 	@PYTHONPATH=lambdas/shared/src $(PYTHON) -W ignore -m tools.reference
 
 .PHONY: site

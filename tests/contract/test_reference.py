@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from tools.reference import rights
+from tools.reference import picture, rights
 from tools.reference.__main__ import FOLDER, PAGES
 from tools.reference.events import publishers
 from tools.reference.programs import COMPLETE, STACKS, recorded, recorded_account
@@ -75,3 +76,13 @@ def test_no_name_of_the_recorded_account_is_left() -> None:
 def test_the_search_for_pages_would_see_a_stale_one(monkeypatch: Any) -> None:
     monkeypatch.setattr(rights, "HEAD", "# Something else\n")
     assert written("IAM.md") != PAGES["IAM.md"]()
+
+
+def test_the_picture_shows_every_component_that_needs_another_and_no_way_is_lost() -> None:
+    edges = picture.needed(recorded(COMPLETE))
+    text = written("../pictures/components.svg")
+    assert len(edges) > 50
+    assert {name for edge in edges for name in edge} == set(re.findall(r">([\w-]+)</text>", text))
+    kept = picture.reduced(edges)
+    assert len(kept) == text.count("marker-end") < len(edges)
+    assert all(b in picture.reached(kept, a) for a, b in edges)

@@ -1,4 +1,4 @@
-"""Write docs/reference: `python -m tools.reference`, or `make reference`. A test holds it current."""
+"""Write docs/reference and its picture: `python -m tools.reference`, or `make reference`. A test holds it current."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.reference import alarms, events, resources, rights
+from tools.reference import alarms, events, picture, resources, rights
 from tools.reference.programs import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
@@ -15,6 +15,7 @@ PAGES = {
     "IAM.md": rights.document,
     "ALARMS.md": alarms.document,
     "EVENTS.md": events.document,
+    "../pictures/components.svg": picture.document,
 }
 
 
@@ -27,7 +28,7 @@ def main() -> int:
     FOLDER.mkdir(exist_ok=True)
     for path, text in generated().items():
         path.write_text(text)
-        sys.stdout.write(f"written: {path.relative_to(ROOT)}\n")
+        sys.stdout.write(f"written: {path.resolve().relative_to(ROOT)}\n")
     return 0
 
 

@@ -18,6 +18,11 @@ What the program registers for each stack, by component. `all` is production wit
 out: images by digest, the second region, a domain of its own, channels of alerts. Numbers count resources; a name in
 **bold** is protected in production: the engine refuses to delete it. The children of `awsx:ec2:Vpc` (subnets, route
 tables, gateways) are made by awsx and counted as that one resource.
+
+![Components and what they need of each other](../pictures/components.svg)
+
+An arrow goes from what is made first to what takes its outputs; arrows that a longer way says as well are left out, and
+so are components that nothing of another one goes into or out of.
 """
 COLUMNS = (*STACKS, COMPLETE)
 

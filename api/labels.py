@@ -13,7 +13,7 @@ from api.agreement import agreements
 from api.identity import Radiologist, Reader
 from api.ports import Ports
 from lambda_shared.clock import iso
-from lambda_shared.errors import ConflictError, PlatformError
+from lambda_shared.errors import ConflictError
 from lambda_shared.events.models import ImageVerified
 from lambda_shared.events.outbox import Waiting, deliver
 from lambda_shared.events.publisher import deterministic_event_id
@@ -115,7 +115,7 @@ def _announce(ports: Ports, waiting: Waiting | None) -> None:
         return
     try:
         deliver(waiting, ports.publisher, ports.outbox)
-    except PlatformError as error:
+    except Exception as error:  # a refusal too (a policy that was tightened): the reader's label is written
         logger().warning("An announcement waits for the sweep", extra=describe(error))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,12 @@ class TestDoubleRead:
             (["person-1", "*"], 1, 0.0),
             (["person-2", "*"], 1, 0.0),
         ]
+
+
+def test_a_bus_that_refuses_for_good_does_not_make_a_written_label_look_lost(call: Any, world: Any) -> None:
+    world.failure = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutEvents")
+    assert call("POST", PATH, ILL)[0] == 201
+    assert (len(world.label_versions[STUDY]), len(world.outbox)) == (1, 1), "the sweep announces it, or says why not"
 
 
 def test_a_silent_bus_loses_nothing_the_sweep_announces_under_the_same_id(call: Any, world: Any, ports: Any) -> None:

@@ -62,8 +62,8 @@ def report(stack: str, drifted: Sequence[Drifted]) -> str:
         lines.append(f"| {what} | {code(each.type)} | {code(each.name)} | {', '.join(map(code, each.paths))} |")
     lines += [
         "",
-        "Who did it is in the trail (docs/runbooks/drift.md). Then either change the program to say so, or promote the",
-        "deployed commit again: its `up --refresh` puts everything back.",
+        "Who did it is in the audit trail. Then either change the program to say so, or promote the deployed commit",
+        "again with `restore`: its plan shows what is put back, and is approved like any other.",
         "",
     ]
     return "\n".join(lines)

@@ -48,13 +48,14 @@ class StackRun:
         """What changed outside of the program; the state is not touched."""
         return find_drift(self._read("refresh.json", "refresh", "--preview-only", "--json"))
 
-    def preview(self, *, save_plan: bool) -> Preview:
-        """The preview, its comment in SUMMARY and, when asked, its plan in PLAN."""
+    def preview(self, *, save_plan: bool, refresh: bool = False) -> Preview:
+        """The preview, its comment in SUMMARY and, when asked, its plan in PLAN; drift is in it only with `refresh`."""
         output = self._file("preview.json")
         saving = ["--save-plan", str(self._file(PLAN))] if save_plan else []
         events = self._file("events.json")
         events.write_text("")
-        code = self._call(output, "preview", "--json", "--event-log", str(events), *saving, *self._policies())
+        asked = ["--event-log", str(events), *saving, *(["--refresh"] if refresh else []), *self._policies()]
+        code = self._call(output, "preview", "--json", *asked)
         found = read_preview(output.read_text(), policy_lines(events.read_text()), code)
         facts = CommentFacts(stack=self.stack, commit=self.commit, run_url=self.run_url)
         self._file(SUMMARY).write_text(build_comment(found, facts))
@@ -70,7 +71,7 @@ class StackRun:
         if drifted and not restore:
             raise RefusedError(f"{len(drifted)} resources of {self.stack} have drifted: see `python -m gitops drift`.")
         before = self._state()
-        if not self.preview(save_plan=True).complete:
+        if not self.preview(save_plan=True, refresh=bool(drifted)).complete:
             raise RefusedError(f"The preview of {self.stack} failed, or a policy refused it: see the summary.")
         record = record_plan(
             stack=self.stack, commit=self.commit, plan=self._file(PLAN), state=before, drift=fingerprint(drifted)
@@ -89,6 +90,7 @@ class StackRun:
                 "See `python -m gitops drift`, then plan again and have it approved again."
             )
         arguments = ["up", "--yes", "--plan", str(plan), "--suppress-outputs", *self._policies()]
+        arguments += ["--refresh"] if record.drift else []  # what the update is to undo is not in the state
         if self._call(self._file("up.log"), *arguments):
             raise GitopsError(f"The update of {self.stack} failed: see {self._file('up.log').name}.")
 

@@ -105,12 +105,14 @@ class Team:
     def head(self) -> str:
         return self.shell("git rev-parse HEAD").stdout.strip()
 
-    def job(self, name: str, stack: str, commit: str, *, rollback: bool = False) -> subprocess.CompletedProcess[str]:
+    def job(
+        self, name: str, stack: str, commit: str, *, rollback: bool = False, restore: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         """The `run:` steps of a job of deploy.yml, until one fails; those with `if: always()` even then."""
         self.shell(f"git checkout -q {'main' if name == 'check' else commit}")
         values = {
             "inputs.rollback && 'rollback-check' || 'promote-check'": "rollback-check" if rollback else "promote-check",
-            "inputs.restore && '--restore' || '--no-restore'": "--no-restore",
+            "inputs.restore && '--restore' || '--no-restore'": "--restore" if restore else "--no-restore",
             "inputs.stack": stack,
             "inputs.commit": commit,
             "github.token": "token",
@@ -240,3 +242,18 @@ def test_the_comment_of_a_pull_request_shows_the_change_and_no_secret_and_a_poli
     assert refused.returncode == REFUSED
     assert "logs-retention" in refused.stdout
     assert not team.cloud("dev").exists()
+
+
+def test_what_a_hand_changed_is_put_back_by_an_approved_plan_that_is_meant_to(team: Team) -> None:
+    commit = team.commit(60)
+    team.deploy("dev", commit)
+    made = team.cloud("dev").read_text()
+    cloud = json.loads(made)
+    cloud["labels"]["billingMode"] = "PROVISIONED"
+    team.cloud("dev").write_text(json.dumps(cloud))
+    assert team.job("plan", "dev", commit, restore=True).returncode == 0
+    assert "1 to update" in (team.clone / "build" / "gitops" / "summary.md").read_text()
+    team.artifact()
+    done = team.job("apply", "dev", commit)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(team.cloud("dev").read_text()) == json.loads(made)

@@ -100,6 +100,8 @@ def test_a_drift_that_the_approved_plan_is_to_undo_is_no_reason_to_refuse_it_and
     run.plan(restore=True)
     run.apply()
     assert cli.updated
+    for command in ("preview", "up"):
+        assert "--refresh" in next(call for call in cli.calls if call[0] == command), "else the drift is not in it"
     cli.calls.clear()
     cli.drifted = False
     with pytest.raises(RefusedError, match="outside of the program"):

@@ -44,6 +44,14 @@ class Naming:
         """`{project}-{stack}-{role}`, at most `limit` characters."""
         return physical_name(self.project, self.stack, role, limit=limit)
 
+    @property
+    def prefix(self) -> str:
+        """What the names of everything of this stack begin with, for patterns of policies.
+
+        Names are cut for limits of 63 and more, so a long one is as much of it as every cut leaves.
+        """
+        return f"{self.project}-{self.stack}-"[: BUCKET_LIMIT - _HASH_LENGTH - 1]
+
     def bucket(self, role: str) -> str:
         """`{project}-{stack}-{role}-{account}`: bucket names are shared by all customers of the partition."""
         return physical_name(self.project, self.stack, role, self.account, limit=BUCKET_LIMIT)

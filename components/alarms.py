@@ -84,6 +84,7 @@ class Bounds:
 
     Attributes:
         accuracy: smallest accuracy of a model that may serve, 0 to 1.
+        audit_lag_minutes: None where the stack has no trail: whose it is watches it.
         storage_gb: all data together, 10^9 bytes.
     """
 
@@ -92,7 +93,7 @@ class Bounds:
     data_store_errors_per_minute: float
     function_error_percent: float
     storage_gb: float
-    audit_lag_minutes: float
+    audit_lag_minutes: float | None
 
 
 def rows(names: WatchedNames, bounds: Bounds) -> list[AlarmRow]:
@@ -141,15 +142,7 @@ def rows(names: WatchedNames, bounds: Bounds) -> list[AlarmRow]:
             unit="bytes",
             metrics={"stored": platform_metric("StorageBytes", statistic="Maximum", period_seconds=DAY)},
         ),
-        AlarmRow(
-            role="audit-lag",
-            meaning="The newest audit record is too old, or the check itself is silent.",
-            threshold=bounds.audit_lag_minutes * MINUTE,
-            unit="seconds",
-            metrics={"lag": platform_metric("AuditLogLagSeconds", statistic="Maximum")},
-            periods=3,
-            missing="breaching",  # a watch that says nothing must not look like peace
-        ),
+        *_audit_lag(bounds.audit_lag_minutes),
     ]
 
 
@@ -174,6 +167,22 @@ def pipeline_metric(name: str, pipeline: str, statistic: str = "Sum") -> Metric:
 def function_metric(name: str, function: str, statistic: str = "Sum") -> Metric:
     """A metric that Lambda publishes for one function."""
     return Metric(namespace="AWS/Lambda", name=name, dimensions={"FunctionName": function}, statistic=statistic)
+
+
+def _audit_lag(minutes: float | None) -> list[AlarmRow]:
+    if minutes is None:
+        return []
+    return [
+        AlarmRow(
+            role="audit-lag",
+            meaning="The newest audit record is too old, or the check itself is silent.",
+            threshold=minutes * MINUTE,
+            unit="seconds",
+            metrics={"lag": platform_metric("AuditLogLagSeconds", statistic="Maximum")},
+            periods=3,
+            missing="breaching",  # a watch that says nothing must not look like peace
+        )
+    ]
 
 
 def _function_errors(role: str, function: str, percent: float) -> AlarmRow:

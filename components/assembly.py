@@ -379,6 +379,7 @@ def monitoring_args(base: Foundation, events: PlatformEvents, ingestion: Ingesti
         names=watched_names(base.context),
         accuracy_threshold=settings.training.accuracy_threshold,
         topic_arn=events.topic_arn,
+        trail=settings.security.trail,
         endpoint_name=model_group(base.context),
         training_usd_per_hour=settings.training.training_usd_per_hour,
     )

@@ -39,7 +39,7 @@ def boundary_document(context: Context) -> str:
     no workload may ever do: blind the trail, destroy or administer keys, open buckets, shorten retention, change IAM.
     """
     naming = context.naming
-    own = f"{naming.project}-{naming.stack}-*"
+    own = f"{naming.prefix}*"
     partition = context.partition
     statements: list[dict[str, Any]] = [
         {
@@ -131,7 +131,7 @@ def responder_document(context: Context) -> str:
     emergency access, cut network interfaces off, end key grants and read the trail; what protects records stays denied.
     """
     naming = context.naming
-    own = f"{naming.project}-{naming.stack}-"
+    own = naming.prefix
     roles = naming.arn("iam", f"role/{own}", regional=False)
     statements: list[dict[str, Any]] = [
         {

@@ -32,8 +32,8 @@ class BreachStores:
 
 
 def role_prefix(context: Context) -> str:
-    """Beginning of the names of this stack's roles, as far as `Naming` never cuts it."""
-    return f"{context.naming.project}-{context.naming.stack}-"
+    """Beginning of the names of this stack's roles."""
+    return context.naming.prefix
 
 
 def protected_roles(context: Context) -> list[str]:

@@ -129,7 +129,7 @@ class BreachResponse(PlatformComponent):
                     actions=["sns:Publish"],
                     resources=[arn],
                     principals={"Service": ["cloudwatch.amazonaws.com"]},
-                    conditions={"ArnLike": {"aws:SourceArn": naming.arn("cloudwatch", f"alarm:{naming.name('*')}")}},
+                    conditions={"ArnLike": {"aws:SourceArn": naming.arn("cloudwatch", f"alarm:{naming.prefix}*")}},
                 ),
             ),
             tags=self._tags,

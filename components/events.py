@@ -192,7 +192,7 @@ class PlatformEvents(PlatformComponent):
                     actions=["sns:Publish"],
                     resources=[topic_arn],
                     principals={"Service": ["cloudwatch.amazonaws.com"]},
-                    conditions={"ArnLike": {"aws:SourceArn": naming.arn("cloudwatch", f"alarm:{naming.name('*')}")}},
+                    conditions={"ArnLike": {"aws:SourceArn": naming.arn("cloudwatch", f"alarm:{naming.prefix}*")}},
                 ),
             ),
             tags=self._tags,

@@ -14,7 +14,7 @@ from typing import get_args
 import pulumi
 import pulumi_aws as aws
 
-from components._base import NAME_LIMIT, Context, PlatformComponent
+from components._base import Context, PlatformComponent
 from components._configuration_logs import LogsSettings
 from components._iam import Statement, Text, policy_document
 from components._logs import EXECUTION_LOGS, LogKeeping
@@ -105,7 +105,7 @@ def key_policy(context: Context, data_class: DataClass) -> pulumi.Input[str]:
 def _log_groups(context: Context) -> Statement:
     groups = [
         # the services' own prefixes stand before ours: /aws/lambda/, aws-waf-logs-
-        context.naming.arn("logs", f"log-group:*{_own(context)}*"),
+        context.naming.arn("logs", f"log-group:*{context.naming.prefix}*"),
         context.naming.arn("logs", f"log-group:{EXECUTION_LOGS}*"),  # named by API Gateway after the id of the API
     ]
     return Statement(
@@ -122,7 +122,7 @@ def _trails(context: Context) -> list[Statement]:
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
     """
-    trails = context.naming.arn("cloudtrail", f"trail/{_own(context)}*")
+    trails = context.naming.arn("cloudtrail", f"trail/{context.naming.prefix}*")
     principal = {"Service": ["cloudtrail.amazonaws.com"]}
     return [
         Statement(
@@ -152,7 +152,7 @@ def _task_disks(context: Context) -> list[Statement]:
     """
     clusters = {
         "StringEquals": {"kms:EncryptionContext:aws:ecs:clusterAccount": [context.account]},
-        "StringLike": {"kms:EncryptionContext:aws:ecs:clusterName": [f"{_own(context)}*"]},
+        "StringLike": {"kms:EncryptionContext:aws:ecs:clusterName": [f"{context.naming.prefix}*"]},
     }
     principal = {"Service": ["fargate.amazonaws.com"]}
     return [
@@ -171,11 +171,6 @@ def _task_disks(context: Context) -> list[Statement]:
             conditions={**clusters, "ForAllValues:StringEquals": {"kms:GrantOperations": ["Decrypt"]}},
         ),
     ]
-
-
-def _own(context: Context) -> str:
-    """What the names of everything of this stack begin with; long ones are cut and closed by a hash."""
-    return f"{context.naming.project}-{context.naming.stack}-"[: NAME_LIMIT // 2 + 16]
 
 
 def _services(sid: str, context: Context, services: Sequence[Text]) -> Statement:

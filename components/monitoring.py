@@ -32,6 +32,7 @@ class MonitoringArgs:
         names: physical names of what is watched.
         accuracy_threshold: smallest accuracy of a model that may serve, 0 to 1.
         topic_arn: where alarms are told.
+        trail: whether the stack has its own audit trail, whose lag is measured.
         endpoint_name: SageMaker endpoint on the MLOps dashboard.
         training_usd_per_hour: list price of the training machine.
     """
@@ -43,6 +44,7 @@ class MonitoringArgs:
     names: WatchedNames
     accuracy_threshold: float
     topic_arn: pulumi.Input[str]
+    trail: bool
     endpoint_name: str
     training_usd_per_hour: float
 
@@ -69,7 +71,7 @@ class Monitoring(PlatformComponent):
             f"{name}-function", plan(args.workload, args.stores, args.size), args.workload, self.child()
         )
         self._build_schedules(name, function)
-        bounds = _bounds(args.settings, args.accuracy_threshold)
+        bounds = _bounds(args.settings, args.accuracy_threshold, args.trail)
         made = [self._build_alarm(name, row) for row in alarms.rows(args.names, bounds)]
         boards = self._build_dashboards(name) if args.settings.dashboards else []
 
@@ -169,14 +171,14 @@ class Monitoring(PlatformComponent):
         ]
 
 
-def _bounds(settings: MonitoringSettings, accuracy: float) -> Bounds:
+def _bounds(settings: MonitoringSettings, accuracy: float, trail: bool) -> Bounds:
     return Bounds(
         retrieval_p99_milliseconds=settings.retrieval_p99_milliseconds,
         accuracy=accuracy,
         data_store_errors_per_minute=settings.data_store_errors_per_minute,
         function_error_percent=settings.lambda_error_percent,
         storage_gb=settings.storage_budget_gb,
-        audit_lag_minutes=settings.audit_lag_minutes,
+        audit_lag_minutes=settings.audit_lag_minutes if trail else None,
     )
 
 

@@ -110,7 +110,7 @@ def plan(workload: Workload, stores: MonitoringStores, size: FunctionSize) -> Fu
             Statement(
                 sid="MeasureAuditLag",
                 actions=["cloudtrail:GetTrailStatus"],
-                resources=[context.naming.arn("cloudtrail", f"trail/{context.naming.name('*')}")],
+                resources=[context.naming.arn("cloudtrail", f"trail/{context.naming.prefix}*")],
             ),
             put_events(stores.bus_arn, event_patterns.MONITORING_SOURCE),
         ],

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components._base import Naming
 from tests.fixtures import api_limits, provider_schema
 from tests.fixtures import platform_program as platform
 
@@ -39,6 +40,31 @@ def test_long_project_and_stack_names_stay_in_every_services_limits() -> None:
     assert errors(program) == []
     names = [(r.token, r.inputs["name"]) for r in program.resources if isinstance(r.inputs.get("name"), str)]
     assert len(set(names)) == len(names), "a shortened name must still tell two resources apart"
+
+
+PATTERNS = {
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "aws:iam/role:Role",
+    "aws:lambda/function:Function",
+    "aws:s3/bucket:Bucket",
+}
+"""Types whose names stand in policies as the stack's prefix and a star."""
+
+
+def test_the_patterns_of_policies_still_meet_the_names_of_a_stack_with_a_long_name() -> None:
+    """A name is cut and closed by a hash; a pattern that was not cut alike would deny everything."""
+    stack = "x".join(["staging-of-the-second-region"] * 2)[:40]
+    assert len(stack) == 40
+    program = platform.recorded_program("complete", name=stack)
+    prefix = Naming(project="healthcare-imaging-mlops", stack=stack, account="1", region="r").prefix
+    names = [str(one.inputs.get("name") or one.inputs["bucket"]) for one in program.resources if one.token in PATTERNS]
+    assert len(names) > 80
+    assert [name for name in names if not name.startswith(prefix)] == []
+    sources = [
+        topic.inputs["policy"] for topic in program.of("aws:sns/topic:Topic") if ":alarm:" in topic.inputs["policy"]
+    ]
+    assert len(sources) == 2
+    assert all(f":alarm:{prefix}*" in source for source in sources)
 
 
 def test_most_of_the_program_can_be_compared_with_the_api() -> None:

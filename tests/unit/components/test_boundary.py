@@ -70,7 +70,7 @@ def test_buckets_of_other_stacks_are_out_of_reach(context: Context) -> None:
 
 
 def test_a_boundary_that_iam_would_refuse_for_its_length_is_refused_here(context: Context) -> None:
-    long = replace(context, naming=replace(context.naming, stack="s" * 3000))
+    long = replace(context, naming=replace(context.naming, account="1" * 3000))
     with pytest.raises(ValueError, match="6144"):
         boundary_document(long)
 

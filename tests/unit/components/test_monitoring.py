@@ -26,7 +26,7 @@ TARGET = "aws:cloudwatch/eventTarget:EventTarget"
 def program(context: Context, workload: Workload, table: Any) -> Callable[..., dict[str, Any]]:
     """Monitoring of a stack; keywords change its settings."""
 
-    def run(**settings: Any) -> dict[str, Any]:
+    def run(trail: bool = True, **settings: Any) -> dict[str, Any]:
         made = Monitoring(
             "monitoring",
             MonitoringArgs(
@@ -54,6 +54,7 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[..., d
                 ),
                 accuracy_threshold=0.85,
                 topic_arn=context.naming.arn("sns", "alerts"),
+                trail=trail,
                 endpoint_name="pneumonia",
                 training_usd_per_hour=0.7364,
             ),
@@ -92,6 +93,13 @@ def test_the_bounds_are_the_stacks_data(record: Any, program: Any) -> None:
     recording = record(lambda: program(audit_lag_minutes=30, retrieval_p99_milliseconds=500))
     assert recording.one(ALARM, "monitoring-audit-lag").inputs["threshold"] == 1800
     assert recording.one(ALARM, "monitoring-retrieval-latency").inputs["threshold"] == 500
+
+
+def test_a_stack_whose_trail_is_another_ones_has_no_alarm_on_its_lag(record: Any, program: Any) -> None:
+    """It would sound for ever: nothing measures it here."""
+    names = {one.name for one in record(lambda: program(trail=False)).of(ALARM)}
+    assert "monitoring-audit-lag" not in names
+    assert len(names) == 9
 
 
 SCHEDULES = [("health-check", "rate(5 minutes)", "health"), ("reconcile", "cron(0 3 * * ? *)", "reconcile")]

@@ -8,7 +8,17 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from api.models import Decision, Evaluation, Execution, ExecutionDetail, Model, Status, Step, UploadPlace
+from api.models import (
+    Decision,
+    DecisionRecord,
+    Evaluation,
+    Execution,
+    ExecutionDetail,
+    Model,
+    Status,
+    Step,
+    UploadPlace,
+)
 from api.ports import Outcome, StudyImages
 from lambda_shared.clock import iso
 from lambda_shared.errors import (
@@ -24,6 +34,8 @@ from lambda_shared.logs import logger
 from lambda_shared.tracking import DynamoTrackingTable, TrackedImage
 
 LISTED: tuple[Status, ...] = ("IMPORTED", "VALIDATED", "QUARANTINED")
+DECISIONS = "decisions"
+"""Partition of the metrics table (lambdas/model_registry/decisions.py, contract test)."""
 FIGURES = ("accuracy", "precision", "recall", "f1", "roc_auc")
 UPLOAD_HEADERS = {"Content-Type": "application/dicom"}
 
@@ -190,6 +202,18 @@ class SageMakerModels:
             )
         return [_evaluation(item) for item in page["Items"]]
 
+    def history(self, limit: int) -> list[DecisionRecord]:
+        """The record of decisions, newest first (lambdas/model_registry/decisions.py)."""
+        with aws_errors("Query"):
+            page = self._metrics.query(
+                KeyConditionExpression="model_version = :partition",
+                ExpressionAttributeValues={":partition": DECISIONS},
+                ScanIndexForward=False,
+                Limit=limit,
+                ConsistentRead=True,
+            )
+        return [_decision(item) for item in page["Items"]]
+
     def decide(self, version: int, decision: str, reason: str, actor: str) -> Decision:
         """Carry out a decision. Raises NotFoundError, ConflictError, TransientError."""
         command = {"operation": decision, "version": version, "reason": reason, "actor": actor}
@@ -210,6 +234,16 @@ def _model(summary: dict[str, Any]) -> Model:
         approval=str(summary["ModelApprovalStatus"]),
         description=str(summary.get("ModelPackageDescription", "")),
         created_at=iso(summary["CreationTime"]),
+    )
+
+
+def _decision(item: dict[str, Any]) -> DecisionRecord:
+    return DecisionRecord(
+        decided_at=str(item["decided_at"]),
+        step=str(item["step"]),
+        version=int(item["version"]),
+        actor=str(item["actor"]),
+        reason=str(item["reason"]),
     )
 
 

@@ -244,6 +244,48 @@ class ApprovalRequest(Request):
     reason: str = Field(default="no reason given", max_length=1000)
 
 
+class RollbackRequest(Request):
+    """Why an earlier version is to serve again; the reason is kept with the decision."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class FigureComparison(Answer):
+    """One figure of two versions; the difference is the second's minus the first's."""
+
+    first: float
+    second: float
+    difference: float
+
+
+class Comparison(Answer):
+    """The newest independent evaluations of two versions side by side.
+
+    same_snapshot: both were judged on patients of the same snapshot; otherwise the differences are not paired.
+    """
+
+    first: int
+    second: int
+    figures: dict[str, FigureComparison]
+    same_snapshot: bool
+
+
+class DecisionRecord(Answer):
+    """One entry of the record of decisions: what was done to which version, by whom and why."""
+
+    decided_at: str
+    step: str
+    version: int
+    actor: str
+    reason: str
+
+
+class DecisionRecords(Answer):
+    """The newest decisions first."""
+
+    decisions: list[DecisionRecord]
+
+
 class Decision(Answer):
     """What became of a decision."""
 

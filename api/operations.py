@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from api import models
 from api.access import Outside
 from api.identity import Administrator, Reader
+from api.ports import Ports
 from lambda_shared.clock import new_id
 from lambda_shared.errors import NotFoundError
 
@@ -49,6 +50,49 @@ def decide_model(
 ) -> models.Decision:
     """Approve or reject a version (administrators only)."""
     return ports.models.decide(version, body.decision, body.reason, person.subject)
+
+
+@router.post("/models/{version}/rollback", operation_id="rollBackModel", tags=["models"])
+def roll_back_model(
+    ports: Outside, person: Administrator, version: models.Version, body: models.RollbackRequest
+) -> models.Decision:
+    """Serve an approved version again and withdraw all that came after it (administrators only)."""
+    return ports.models.decide(version, "rollback", body.reason, person.subject)
+
+
+@router.get("/models/{version}/comparison/{other}", operation_id="compareModels", tags=["models"])
+def compare_models(ports: Outside, _: Reader, version: models.Version, other: models.Version) -> models.Comparison:
+    """The newest independent evaluations of two versions side by side."""
+    first, second = _newest(ports, version), _newest(ports, other)
+    return models.Comparison(
+        first=version,
+        second=other,
+        figures={
+            name: models.FigureComparison(
+                first=value,
+                second=second.figures[name],
+                difference=round(second.figures[name] - value, 6),
+            )
+            for name, value in first.figures.items()
+            if name in second.figures
+        },
+        same_snapshot=bool(first.snapshot_id) and first.snapshot_id == second.snapshot_id,
+    )
+
+
+@router.get("/models/decisions", operation_id="listModelDecisions", tags=["models"])
+def model_decisions(
+    ports: Outside, _: Administrator, limit: Annotated[int, Query(ge=1, le=100)] = 20
+) -> models.DecisionRecords:
+    """Who decided what about which version, newest first (administrators only)."""
+    return models.DecisionRecords(decisions=ports.models.history(limit))
+
+
+def _newest(ports: Ports, version: int) -> models.Evaluation:
+    found = ports.models.evaluations(version)
+    if not found:
+        raise NotFoundError("NO_EVALUATION", "the version was not evaluated")
+    return found[-1]
 
 
 @router.get("/pipeline/executions", operation_id="listExecutions", tags=["pipeline"])

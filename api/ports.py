@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from api.models import (
     Decision,
+    DecisionRecord,
     Evaluation,
     Execution,
     ExecutionDetail,
@@ -77,6 +78,10 @@ class ModelRegistry(Protocol):
 
     def evaluations(self, version: int) -> list[Evaluation]:
         """The independent evaluations of a version, oldest first."""
+        ...
+
+    def history(self, limit: int) -> list[DecisionRecord]:
+        """The record of decisions, newest first."""
         ...
 
     def decide(self, version: int, decision: str, reason: str, actor: str) -> Decision:

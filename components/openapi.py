@@ -69,6 +69,9 @@ ROUTES: Final = (
     Route(path="/models", method="get", operation="listModels"),
     Route(path="/models/{version}/metrics", method="get", operation="getModelMetrics"),
     Route(path="/models/{version}/approval", method="post", operation="decideModel", body="ApprovalRequest"),
+    Route(path="/models/{version}/rollback", method="post", operation="rollBackModel", body="RollbackRequest"),
+    Route(path="/models/{version}/comparison/{other}", method="get", operation="compareModels"),
+    Route(path="/models/decisions", method="get", operation="listModelDecisions", query=("limit",)),
     Route(path="/pipeline/executions", method="get", operation="listExecutions", query=("limit", "cursor")),
     Route(path="/pipeline/executions/{id}", method="get", operation="getExecution"),
 )
@@ -177,6 +180,12 @@ SCHEMAS: Final[dict[str, Document]] = {
             "decision": {"type": "string", "enum": ["approve", "reject"]},
             "reason": {"type": "string", "maxLength": 1000},
         },
+    },
+    "RollbackRequest": {
+        "type": "object",
+        "required": ["reason"],
+        "additionalProperties": False,
+        "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 1000}},
     },
 }
 

@@ -147,6 +147,10 @@ class World:
             )
         ]
 
+    def history(self, limit: int) -> list[models.DecisionRecord]:
+        entry = models.DecisionRecord(decided_at="2026", step="approved", version=1, actor="p", reason="good")
+        return [entry][:limit]
+
     def decide(self, version: int, decision: str, reason: str, actor: str) -> models.Decision:
         if self.failure:
             raise self.failure

@@ -154,6 +154,12 @@ def test_models_and_evaluations_are_read(cloud: None) -> None:
     assert (evaluation.figures, evaluation.test_images) == ({"accuracy": 0.9}, 8)
 
 
+def test_the_record_of_decisions_is_read() -> None:
+    item = {"decided_at": "t", "step": "rolled-back", "version": Decimal(1), "actor": "a", "reason": "r", "more": "x"}
+    (found,) = models({}, [item]).history(5)
+    assert (found.step, found.version, found.actor) == ("rolled-back", 1, "a")
+
+
 def test_a_decision_is_carried_out_by_the_registry_function() -> None:
     decision = models(payload({"model_version": 2, "decision": "approved"})).decide(2, "approve", "r", "a")
     assert (decision.version, decision.decision) == (2, "approved")

@@ -22,6 +22,7 @@ ROUTES = [
     ("POST", "/studies/lookup", {"study_instance_uid": "1.2.3"}, 200),
     ("GET", "/models", None, 200),
     ("GET", "/models/1/metrics", None, 200),
+    ("GET", "/models/1/comparison/1", None, 200),
     ("GET", "/pipeline/executions", None, 200),
     ("GET", "/pipeline/executions/e1", None, 200),
 ]
@@ -174,6 +175,27 @@ def test_only_an_administrator_decides_about_models(call: Any, world: Any) -> No
         {"version": 1, "decision": "approve"},
     )
     assert world.decisions == [(1, "approve", "good", "person-1")]
+
+
+def test_only_an_administrator_rolls_back_and_says_why(call: Any, world: Any) -> None:
+    assert call("POST", "/models/1/rollback", {"reason": "worse at night"})[0] == 403
+    assert call("POST", "/models/1/rollback", {}, groups="[admin]")[0] == 422
+    answer = call("POST", "/models/1/rollback", {"reason": "worse at night"}, groups="[admin]")
+    assert answer[:2] == (200, {"version": 1, "decision": "rollback"})
+    assert world.decisions == [(1, "rollback", "worse at night", "person-1")]
+
+
+def test_two_versions_are_compared_figure_by_figure(call: Any) -> None:
+    _, answer, _ = call("GET", "/models/1/comparison/1")
+    assert answer["figures"] == {"accuracy": {"first": 0.9, "second": 0.9, "difference": 0.0}}
+    assert answer["same_snapshot"] is True
+    assert call("GET", "/models/1/comparison/2")[0] == 404, "it was never evaluated"
+
+
+def test_only_an_administrator_reads_who_decided(call: Any) -> None:
+    assert call("GET", "/models/decisions")[0] == 403
+    _, answer, _ = call("GET", "/models/decisions", groups="[admin]")
+    assert [one["step"] for one in answer["decisions"]] == ["approved"]
 
 
 FAILURES: dict[str, tuple[Exception, int]] = {

@@ -100,12 +100,13 @@ def test_a_function_may_do_what_its_code_calls_and_nothing_else(
 
 
 def test_the_registry_writes_decisions_and_no_evaluation(program: Any, statements: Any) -> None:
+    from api.adapters import DECISIONS as READ_BY_THE_API
     from model_registry.decisions import PARTITION
     from operations.models import DECISIONS
 
     condition = statements(program, "model-registry")["RecordDecisions"]["Condition"]
     assert condition == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [PARTITION]}}
-    assert DECISIONS == PARTITION
+    assert DECISIONS == READ_BY_THE_API == PARTITION
 
 
 def test_the_search_for_calls_finds_each_kind_of_call(tmp_path: Path, aws_calls: Any) -> None:

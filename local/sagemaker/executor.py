@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from local.sagemaker import cache, events, progress
+from local.sagemaker import cache, events, progress, selective
 from local.sagemaker.context import Context
 from local.sagemaker.definition.model import Definition, RetryPolicy, Step
 from local.sagemaker.definition.resolve import Resolver
@@ -68,8 +68,9 @@ class _Execution:
         self._requested, self._stop = stop, threading.Event()
         self._definition: Definition = load(execution["PipelineDefinition"])
         self._needs = dependencies(self._definition)
-        self._outcomes: dict[str, str] = {}
-        self._properties: dict[str, dict[str, Any]] = {}
+        taken, left_out = selective.reused(context, execution, self._definition)
+        self._outcomes = {**dict.fromkeys(taken, "Succeeded"), **dict.fromkeys(left_out, "NotRun")}
+        self._properties: dict[str, dict[str, Any]] = {name: record["Properties"] for name, record in taken.items()}
         self._failure: str | None = None
 
     def main(self) -> None:

@@ -114,10 +114,15 @@ def _block(properties: Mapping[str, Any]) -> dict[str, Any]:
             # Pulumi names a list of blocks in the plural, Terraform in the singular
             block[_singular(spelled)] = block[spelled] = [_block(one) for one in value if isinstance(one, Mapping)]
         elif isinstance(value, list):
-            block[spelled] = [one for one in value if one != UNKNOWN]
+            block[spelled] = [_plain(one) for one in value if one != UNKNOWN]
         else:
-            block[spelled] = value
+            block[spelled] = _plain(value)
     return block
+
+
+def _plain(value: Any) -> Any:
+    """A whole number as Terraform writes it: the engine has no other numbers than floats, on which checks give up."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _snake(name: str) -> str:

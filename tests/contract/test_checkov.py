@@ -142,3 +142,16 @@ def test_blocks_and_unknown_values_are_written_as_terraform_writes_them() -> Non
     assert expressions == {"bucket": {"references": ["aws_s3_bucket.b.id", "aws_s3_bucket.b"]}}
     with pytest.raises(ValueError, match="one type and name"):
         plan([bucket, dataclasses.replace(bucket, urn="c")], [])
+
+
+def test_a_whole_number_reaches_checkov_as_one() -> None:
+    """The engine has floats only, and a check of a number says of a float that it does not know."""
+    group = Resource(
+        type="aws:cloudwatch/logGroup:LogGroup",
+        name="short",
+        urn="urn:short",
+        parent="",
+        inputs={"name": "g", "retentionInDays": 7.0, "kmsKeyId": "arn:aws:kms:us-east-1:1:key/k"},
+        links={},
+    )
+    assert "CKV_AWS_338" in {finding["check"] for finding in checkov.read([group])["failed"]}

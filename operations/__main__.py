@@ -121,6 +121,27 @@ def backfill(
 
 
 @app.command()
+def canary(
+    stack: Stack = "local",
+    limit: Annotated[float, typer.Option(min=1, help="Seconds after which it should have come through.")] = 900,
+) -> None:
+    """One invented image through the whole way and out of it again. Exit code 2: it did not come through."""
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "lambdas" / "shared" / "src"))  # as functions find it
+    from operations.canary import Canary, CanaryError, Store
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    say(f"canary of {stack}")
+    try:
+        Canary(store=Store.of(stack), client=boto3.client, say=say).fly(limit)
+    except CanaryError as error:
+        sys.stderr.write(f"The canary did not come through: {error}\n")
+        raise typer.Exit(2) from error
+
+
+@app.command()
 def monitor(
     stack: Stack = "local",
     every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 10,

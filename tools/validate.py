@@ -1,7 +1,7 @@
 """Look at a live stack from outside: `make validate-STACK`, with the stack's backend and credentials around it.
 
 It reads and changes nothing: the API speaks TLS 1.2 or newer and refuses a caller without a token, the alarms exist and
-are armed, none sounds. A canary image through the whole way is not part of it yet.
+are armed, none sounds. The canary image is a command of its own (`python -m operations canary`): it writes and deletes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any, cast
 
 import boto3
 import httpx
+
+from tools.drills import connection
 
 ROOT = Path(__file__).resolve().parents[1]
 _BATCH = 100
@@ -53,16 +55,18 @@ def outputs(stack: str) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stack")
+    parser.add_argument("--outputs", type=argparse.FileType(), help="JSON of the stack's outputs; - for standard input")
+    given = parser.parse_args()
     try:
-        told = outputs(parser.parse_args().stack)
+        told = json.load(given.outputs) if given.outputs else outputs(given.stack)
     except subprocess.CalledProcessError:
         sys.stderr.write(
             "validate: the stack's outputs cannot be read: log in to its backend first (its errors are above)\n"
         )
         return 1
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=told.get("client_environment", {}).get("AWS_CA_BUNDLE"))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    watch = boto3.client("cloudwatch")  # pyright: ignore[reportUnknownMemberType]
+    watch = boto3.client("cloudwatch", **connection(told, "cloudwatch"))
     names = [str(name) for name in told["alarms"]]
     found: list[dict[str, Any]] = []
     for start in range(0, len(names), _BATCH):

@@ -1,8 +1,7 @@
 """The model card: what a reader must know before trusting a model, from the report's own figures.
 
-It covers what CLAIM 2024 (Tejani et al., Radiology: Artificial Intelligence 2024) and TRIPOD+AI (Collins et al., BMJ
-2024) ask of data, model, training and evaluation; what the pipeline cannot know is named as missing, so that nobody
-takes silence for an answer.
+It covers what CLAIM 2024 and TRIPOD+AI ask of data, model, training and evaluation (training.reporting); what the
+pipeline cannot know is named as missing, so that nobody takes silence for an answer.
 """
 
 from __future__ import annotations
@@ -10,13 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-MISSING = (
-    ("Clinical background and role in care", "to be written by the hospital"),
-    ("Eligibility, period and place of data collection", "not carried by de-identified images"),
-    ("Agreement of the readers", "see the agreement figures of the API"),
-    ("External validation", "this run saw no other hospital's patients"),
-    ("Fairness beyond scanner, sex and age", "the images say no more"),
-)
+from training.reporting import topics
 
 
 def render(report: Mapping[str, Any], described: Mapping[str, Any]) -> str:
@@ -52,5 +45,7 @@ def render(report: Mapping[str, Any], described: Mapping[str, Any]) -> str:
     lines += ["", "## Decision", "", report["gate"]["sentence"], ""]
     lines += [f"Change control plan {report['gate']['plan']['version']}, limits {report['gate']['limits']}.", ""]
     lines += ["## Not for", "", "Other modalities, other findings, children, a diagnosis without a reader.", ""]
-    lines += ["## Missing items", ""] + [f"- {item}: {what}" for item, what in MISSING]
+    told = topics(report, described)
+    lines += ["## What reporting guidelines ask", "", "| topic | | |", "|---|---|---|"]
+    lines += ["| {topic} | {status} | {said} |".format(**one) for one in told]
     return "\n".join(lines) + "\n"

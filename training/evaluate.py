@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from training import baseline, card, champion, explain, gate, metrics, names, testset
+from training import baseline, card, champion, explain, gate, metrics, names, reporting, testset
 from training.dataset import Split, open_split
 from training.failure import DatasetError, PatientLeakError, reported
 from training.split import check_no_leak, patient_digest
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str]) -> None:
         )
         report["champion"] = _champion(asked, Path(unpacked) / "champion", columns, scores, described["threshold"])
     report["gate"] = gate.decide(report, limits_of(asked), gate.load_plan())
+    report["reporting"] = reporting.topics(report, described)
     (target / names.EVALUATION_FILE).write_text(json.dumps(report, indent=1, sort_keys=True))
     (target / "predictions.json").write_text(json.dumps(predictions(columns, scores), indent=1))
     (target / names.BASELINE_FILE).write_text(json.dumps(_baseline(test, columns, scores, described), indent=1))

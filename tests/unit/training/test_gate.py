@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training import card, champion, gate, groups, names
+from training import card, champion, gate, groups, names, reporting
 from training.split import patient_digest
 
 LIMITS = gate.Limits(accuracy=0.85, lower_bound=0.7, subgroup_floor=0.75, champion_margin=0.02)
@@ -150,3 +150,11 @@ def test_the_card_shows_figures_groups_decision_and_what_is_missing() -> None:
     text = card.render(full, described)
     for part in ("| accuracy | 0.9 |", "| sex | F | 9 | 0.9 |", "The model meets every limit.", "External validation"):
         assert part in text
+    missing = [one["topic"] for one in reporting.topics(full, described) if one["status"] == "missing"]
+    assert missing[:2] == ["Software", "Training"], "what this run does not say is named, not left out"
+    assert "Uncertainty" in missing and "External validation" in missing
+    full["interval"] = {"level": 0.95, "resamples": 1000, "unit": "patient"}
+    told = {one["topic"]: one for one in reporting.topics(full, {**described, "versions": {"keras": "3"}})}
+    assert (told["Software"]["status"], told["Software"]["said"]) == ("filled", "keras 3")
+    assert told["Uncertainty"]["said"] == "0.95 intervals, 1000 resamples by patient"
+    assert told["Decision and its limits"]["said"].endswith("The model meets every limit.")

@@ -279,7 +279,7 @@ class MonitoringSettings(Group):
     lambda_error_percent: float = Field(default=1.0, gt=0, le=100)
     """Alarm: runs of a function that fail, percent."""
     storage_budget_gb: int = Field(default=1000, ge=1, le=10_000_000)
-    """Alarm: size of a bucket, GB."""
+    """Alarm: size of what the PHI zone holds, GB."""
     audit_lag_minutes: int = Field(default=15, ge=1, le=1440)
     """Alarm: age of the newest audit record, minutes."""
 

@@ -137,7 +137,7 @@ def rows(names: WatchedNames, bounds: Bounds) -> list[AlarmRow]:
         *(_table_throttles(names.tables, kind) for kind in ("read", "write")),
         AlarmRow(
             role="storage-budget",
-            meaning="The platform holds more than its budget: look at life cycles and at old versions.",
+            meaning="The PHI zone holds more than its budget: look at what grew, and at life cycles.",
             threshold=bounds.storage_gb * GIGABYTE,
             unit="bytes",
             metrics={"stored": platform_metric("StorageBytes", statistic="Maximum", period_seconds=DAY)},

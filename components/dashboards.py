@@ -66,7 +66,7 @@ def _healthimaging(names: WatchedNames, datastore_id: str) -> list[Chart]:
             metrics=[platform_metric("ReconcileMissing"), platform_metric("ReconcileRedriven")],
         ),
         Chart(
-            title="Stored (bytes)",
+            title="Stored in the PHI zone, current versions (bytes)",
             metrics=[platform_metric("StorageBytes", statistic="Maximum", period_seconds=DAY)],
         ),
         Chart(

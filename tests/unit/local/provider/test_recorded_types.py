@@ -16,6 +16,7 @@ INPUTS = {
     "family": "f",
     "bucket": "b",
     "groupName": "g",
+    "logGroupName": "l",
     "analyzerName": "a",
     "configurationName": "c",
     "resourceId": "table/t",

@@ -81,7 +81,7 @@ def overlaid(prepared: NDArray[Any], heat: NDArray[Any]) -> NDArray[np.uint8]:
 
 def coloured(heat: NDArray[Any]) -> NDArray[np.float64]:
     """Colours of values 0 to 1. # (S, S) -> (S, S, 3) 0..255"""
-    points: NDArray[np.float64] = np.arange(len(RAMP), dtype=np.float64) / (len(RAMP) - 1)
+    points = [place / (len(RAMP) - 1) for place in range(len(RAMP))]
     return np.stack([np.interp(heat, points, RAMP[:, channel]) for channel in range(3)], axis=-1)
 
 

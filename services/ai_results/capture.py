@@ -81,7 +81,7 @@ def overlaid(prepared: NDArray[Any], heat: NDArray[Any]) -> NDArray[np.uint8]:
 
 def coloured(heat: NDArray[Any]) -> NDArray[np.float64]:
     """Colours of values 0 to 1. # (S, S) -> (S, S, 3) 0..255"""
-    points = [place / (len(RAMP) - 1) for place in range(len(RAMP))]
+    points = np.linspace(0, 1, len(RAMP))
     return np.stack([np.interp(heat, points, RAMP[:, channel]) for channel in range(3)], axis=-1)
 
 
@@ -93,7 +93,7 @@ def enlarged(heat: NDArray[Any], size: int) -> NDArray[np.float64]:
         places = (np.arange(size) + 0.5) * cells / size - 0.5
 
         def stretched(line: NDArray[Any]) -> NDArray[np.float64]:
-            return np.interp(places, np.arange(cells), line)
+            return np.interp(places, range(cells), line)
 
         apply: Any = np.apply_along_axis
         return apply(stretched, axis, values)

@@ -85,7 +85,7 @@ class Bounds:
     Attributes:
         accuracy: smallest accuracy of a model that may serve, 0 to 1.
         audit_lag_minutes: None where the stack has no trail: whose it is watches it.
-        storage_gb: all data together, 10^9 bytes.
+        storage_gb: what the PHI zone may hold, 10^9 bytes.
     """
 
     retrieval_p99_milliseconds: float

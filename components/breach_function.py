@@ -31,11 +31,6 @@ class BreachStores:
     quarantine_group_id: pulumi.Input[str]
 
 
-def role_prefix(context: Context) -> str:
-    """Beginning of the names of this stack's roles."""
-    return context.naming.prefix
-
-
 def protected_roles(context: Context) -> list[str]:
     """Roles that no finding shuts: the responders' own and emergency access."""
     return [context.naming.name(role) for role in (ROLE, MACHINE_ROLE, START_ROLE, BREAK_GLASS_ROLE)]
@@ -56,7 +51,7 @@ def plan(workload: Workload, stores: BreachStores, security: SecuritySettings, s
             "COMPLIANCE_TOPIC_ARN": stores.topic_arn,
             "QUARANTINE_GROUP_ID": stores.quarantine_group_id,
             "KEY_ARNS": pulumi.Output.all(*all_keys).apply(",".join),
-            "ROLE_PREFIX": role_prefix(context),
+            "ROLE_PREFIX": context.naming.prefix,
             "PROTECTED_ROLES": ",".join(protected_roles(context)),
             "DRY_RUN": str(security.breach_dry_run).lower(),
             "QUARANTINE_HOURS": str(security.breach_quarantine_hours),

@@ -171,7 +171,7 @@ class BreachResponse(PlatformComponent):
         return platform_function(f"{name}-function", plan, self._workload, self.child())
 
     def _build_machine(self, name: str, function: PlatformFunction) -> aws.sfn.StateMachine:
-        shut = self._context.naming.arn("iam", f"role/{breach_function.role_prefix(self._context)}*", regional=False)
+        shut = self._context.naming.arn("iam", f"role/{self._context.naming.prefix}*", regional=False)
         protected = [
             self._context.naming.arn("iam", f"role/{role}", regional=False)
             for role in breach_function.protected_roles(self._context)

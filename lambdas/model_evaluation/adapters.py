@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_shared.errors import InvalidEventError, NotFoundError, aws_code, aws_errors
+from lambda_shared.models import newest_approved
 from model_evaluation.ports import ModelPackage
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
@@ -32,15 +33,8 @@ class SageMakerRegistry:
 
     def in_service(self) -> ModelPackage | None:
         """The newest approved package, which is the one in service; None where nothing is approved yet."""
-        with aws_errors("ListModelPackages"):
-            found = self._sagemaker.list_model_packages(
-                ModelPackageGroupName=self._group,
-                ModelApprovalStatus="Approved",
-                SortBy="CreationTime",
-                SortOrder="Descending",
-                MaxResults=1,
-            )["ModelPackageSummaryList"]
-        return self._package(str(found[0]["ModelPackageArn"])) if found else None
+        arn = newest_approved(self._sagemaker, self._group)
+        return None if arn is None else self._package(arn)
 
     def _package(self, arn: str) -> ModelPackage:
         with aws_errors("DescribeModelPackage"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambda_shared.errors import ConflictError, aws_code, aws_errors
+from lambda_shared.models import newest_approved
 from lambda_shared.tracking import condition_failed
 from pipeline_trigger.ports import TrainingRun
 
@@ -150,16 +151,9 @@ class SageMakerPipeline:
 
     def _champion(self) -> str:
         """Artifact of the model that was approved last: the new one is judged against it on the same patients."""
-        with aws_errors("ListModelPackages"):
-            found = self._sagemaker.list_model_packages(
-                ModelPackageGroupName=self._group,
-                ModelApprovalStatus="Approved",
-                SortBy="CreationTime",
-                SortOrder="Descending",
-                MaxResults=1,
-            )["ModelPackageSummaryList"]
-        if not found:
+        arn = newest_approved(self._sagemaker, self._group)
+        if arn is None:
             return NO_CHAMPION
         with aws_errors("DescribeModelPackage"):
-            package = self._sagemaker.describe_model_package(ModelPackageName=found[0]["ModelPackageArn"])
+            package = self._sagemaker.describe_model_package(ModelPackageName=arn)
         return str(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
 
 
 def follow_engine() -> None:
@@ -13,6 +17,20 @@ def follow_engine() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def serve(register: Callable[[Any], None]) -> None:
+    """Serve what `register` adds to a gRPC server until the engine ends; the port on stdout is the plugin protocol."""
+    import grpc  # a policy pack's process, which only follows, does not pay for it
+
+    server = grpc.server(futures.ThreadPoolExecutor(8))
+    register(server)
+    follow_engine()
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    server.wait_for_termination()
 
 
 def _end_with_parent() -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from concurrent import futures
 from typing import Any
 
-import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from local.engine.plugin_process import follow_engine
+from local.engine.plugin_process import serve
 
 
 class Echo(provider_pb2_grpc.ResourceProviderServicer):
@@ -41,14 +38,7 @@ class Echo(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def main() -> None:
-    server = grpc.server(futures.ThreadPoolExecutor(8))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Echo(), server)
-    follow_engine()
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    server.wait_for_termination()
+    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(Echo(), server))
 
 
 if __name__ == "__main__":

@@ -7,43 +7,26 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
-from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.proto import provider_pb2_grpc
 
-from local.engine.plugin_process import follow_engine
+from local.engine.plugin_process import serve
+from tests.engine.echo_provider import Echo
 
 Properties = dict[str, Any]
 
 
-class FileCloud(provider_pb2_grpc.ResourceProviderServicer):
+class FileCloud(Echo):
     """One account in one file, written whole after each change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return plugin_pb2.PluginInfo(version="7.0.0")
-
-    def CheckConfig(self, request: Any, context: Any) -> Any:
-        return pb.CheckResponse(inputs=request.news)
-
-    def DiffConfig(self, request: Any, context: Any) -> Any:
-        return pb.DiffResponse()
-
-    def Configure(self, request: Any, context: Any) -> Any:
-        return pb.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
-
-    def Check(self, request: Any, context: Any) -> Any:
-        return pb.CheckResponse(inputs=request.news)
 
     def Diff(self, request: Any, context: Any) -> Any:
         old, new = _plain(request.old_inputs), _plain(request.news)
@@ -78,9 +61,6 @@ class FileCloud(provider_pb2_grpc.ResourceProviderServicer):
         self._put(request.id, None)
         return empty_pb2.Empty()
 
-    def Cancel(self, request: Any, context: Any) -> Any:
-        return empty_pb2.Empty()
-
     def _all(self) -> dict[str, Properties]:
         return json.loads(self._path.read_text()) if self._path.exists() else {}
 
@@ -101,14 +81,8 @@ def _struct(values: Properties) -> Any:
 
 
 def main() -> None:
-    server = grpc.server(futures.ThreadPoolExecutor(8))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(FileCloud(Path(os.environ["FILE_CLOUD"])), server)
-    follow_engine()
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    server.wait_for_termination()
+    cloud = FileCloud(Path(os.environ["FILE_CLOUD"]))
+    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(cloud, server))
 
 
 if __name__ == "__main__":

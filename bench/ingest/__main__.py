@@ -1,8 +1,9 @@
 """Images a second by C-STORE: this receiver, Orthanc and dcmtk's storescp, round robin in one run.
 
 The client is dcmtk's storescu for all, with TCP_NODELAY=1 on both sides, at one and at four associations; it shares
-the cores with the receiver. Orthanc and the folder are shown with and without fsync, storescp never syncs; S3 is the
-embedded AWS on the same machine over TLS, so its figure is mostly that stand-in's.
+the cores with the receiver. Orthanc and the folder are shown with and without fsync, storescp never syncs; the table
+says what is sure once each has answered. S3 is the embedded AWS on the same machine over TLS, so its figure is mostly
+that stand-in's. "The disk alone" writes and syncs the same files one after the other: the floor of one association.
 
     .venv/bin/python -m bench.ingest --images 200 --rounds 3
 """
@@ -27,10 +28,12 @@ from bench.deid.corpus import write_series
 from bench.ingest.receivers import ROOT, Receiver, cpu_seconds, free_port, running
 
 BUCKET = "bench-ingest"
+FLOOR = "the disk alone"
+SYNCED = "bytes on the disk; their name and the index are not"
 DISK = (
-    Receiver("ours, folder, fsync", "ours", {"fsync": True}),
+    Receiver("ours, folder, fsync", "ours", {"fsync": True}, "bytes and name on the disk: survives a power cut"),
     Receiver("ours, folder", "ours", {"fsync": False}),
-    Receiver("Orthanc, fsync (its default)", "orthanc", {"fsync": True}),
+    Receiver("Orthanc, fsync (its default)", "orthanc", {"fsync": True}, SYNCED),
     Receiver("Orthanc", "orthanc", {"fsync": False}),
     Receiver("dcmtk storescp +B", "storescp"),
 )
@@ -71,7 +74,9 @@ def say(text: str) -> None:
 def measure(receivers: list[Receiver], files: list[Path], options: Any, folder: Path) -> list[dict[str, Any]]:
     """All cells, each `rounds` times; a round visits every receiver before the next one begins."""
     figures: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    sure = {FLOOR: SYNCED, **{receiver.name: receiver.acknowledged for receiver in receivers}}
     for turn in range(options.rounds):
+        figures.setdefault((FLOOR, 1), []).append(disk_alone(files, folder / "floor"))
         for receiver in receivers:
             for count in map(int, options.associations.split(",")):
                 place = folder / f"{turn}-{len(figures)}-{count}-{receiver.kind}-{free_port()}"
@@ -89,9 +94,24 @@ def measure(receivers: list[Receiver], files: list[Path], options: Any, folder: 
             "associations": count,
             "images_per_second": [round(rate, 1) for rate, _ in values],
             "cpu_ms_per_image": round(min(cpu for _, cpu in values), 2),
+            "acknowledged": sure[name],
         }
         for (name, count), values in figures.items()
     ]
+
+
+def disk_alone(files: list[Path], place: Path) -> tuple[float, float]:
+    """Images a second and CPU ms an image of writing and syncing the same bytes without any network."""
+    place.mkdir()
+    contents = [file.read_bytes() for file in files]
+    started, before = time.monotonic(), time.process_time()
+    for number, content in enumerate(contents):
+        with (place / str(number)).open("wb", buffering=0) as file:
+            file.write(content)
+            os.fsync(file.fileno())
+    seconds, spent = time.monotonic() - started, time.process_time() - before
+    shutil.rmtree(place)
+    return len(files) / seconds, 1000 * spent / len(files)
 
 
 def send(files: list[Path], port: int, associations: int) -> float:
@@ -151,7 +171,8 @@ def embedded_s3(folder: Path, *, wanted: bool) -> Iterator[list[Receiver]]:
 
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         place = {"s3": {"bucket": BUCKET, "endpoint_url": variables["AWS_ENDPOINT_URL"]}}
-        yield [Receiver("ours, embedded S3 over TLS", "ours", {"s3": place, "environment": variables})]
+        options = {"s3": place, "environment": variables}
+        yield [Receiver("ours, embedded S3 over TLS", "ours", options, "S3 has the bytes and their SHA-256")]
     finally:
         process.terminate()
         process.wait(60)
@@ -170,15 +191,15 @@ def table(cells: list[dict[str, Any]], images: int, size: int) -> str:
     lines = [
         f"{images} images of {size} bytes, {os.cpu_count()} cores shared with the client",
         "",
-        "| receiver | associations | images/s min | median | MB/s median | receiver's CPU ms/image |",
-        "|---|---|---|---|---|---|",
+        "| receiver | associations | images/s min | median | MB/s median | CPU ms/image | once acknowledged |",
+        "|---|---|---|---|---|---|---|",
     ]
     for cell in cells:
         rates = cell["images_per_second"]
         middle = statistics.median(rates)
         lines.append(
             f"| {cell['receiver']} | {cell['associations']} | {min(rates):.0f} | {middle:.0f} "
-            f"| {middle * size / 1e6:.0f} | {cell['cpu_ms_per_image']:.2f} |"
+            f"| {middle * size / 1e6:.0f} | {cell['cpu_ms_per_image']:.2f} | {cell['acknowledged']} |"
         )
     lines += ["", "| ratio of medians | associations | value | goal |", "|---|---|---|---|"]
     lines += [f"| {name} | {count} | {value:.2f} | {goal} |" for name, count, value, goal in ratios(cells)]
@@ -190,6 +211,7 @@ def ratios(cells: list[dict[str, Any]]) -> list[tuple[str, int, float, str]]:
     pairs = [
         ("ours / Orthanc, both fsync", "ours, folder, fsync", "Orthanc, fsync (its default)", ">= 1"),
         ("ours / Orthanc, neither", "ours, folder", "Orthanc", ">= 1"),
+        ("ours with fsync / Orthanc without", "ours, folder, fsync", "Orthanc", ""),
         ("ours / storescp, neither", "ours, folder", "dcmtk storescp +B", ""),
     ]
     counts = sorted({cell["associations"] for cell in cells})

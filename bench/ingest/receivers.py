@@ -30,11 +30,12 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Receiver:
-    """One way to receive: a name for the table, and what starts it."""
+    """One way to receive: a name for the table, what starts it, and what is sure once it has said success."""
 
     name: str
     kind: str
     options: dict[str, Any] = field(default_factory=dict)
+    acknowledged: str = "in the page cache, gone with the power"
 
 
 @contextmanager

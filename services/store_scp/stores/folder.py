@@ -1,7 +1,8 @@
 """A plain folder as the store: each object written beside its place, made durable, then linked into it.
 
-A reader sees a whole object or none. After `put` the bytes, the name and the folders on the way are on the disk
-(fsync), so an acknowledgement survives a power cut as far as the disk itself keeps its word.
+A reader sees a whole object or none. After `put` the bytes, the name and the folders on the way are on the disk, so an
+acknowledgement survives a power cut as far as the disk itself keeps its word; `durability` says with which syncs. That
+holds as well for an object that another association has put a moment ago, and for what `holds` answers.
 """
 
 from __future__ import annotations
@@ -9,17 +10,22 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from services.store_scp.spool import CHUNK_BYTES, Body
 from services.store_scp.stores import Mode, Outcome, StoreError
+from services.store_scp.stores.durability import sync_folder, write_out_for
 
 WRITE_BYTES: Final = 16 << 10
 """Larger writes make the kernel look for large folios, which cost it three times as much where memory is fragmented
 (measured on ext4: 0.25 ms for 527 KB in such pieces, 0.2 to 1.7 ms in one)."""
 INCOMING: Final = ".incoming"
+ABANDONED_SECONDS: Final = 86_400
+"""Age from which a file beside its place belongs to a process that was killed: no instance takes a day to write."""
 _FILE_MODE: Final = 0o640
 _FOLDER_MODE: Final = 0o750
 
@@ -35,6 +41,16 @@ class FolderStore:
         incoming = root / INCOMING
         incoming.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         self._incoming = incoming
+        self._write_out = write_out_for(incoming)
+        self._clear_abandoned()
+
+    def _clear_abandoned(self) -> None:
+        """Other processes write here now, so only what is old goes."""
+        oldest = time.time() - ABANDONED_SECONDS
+        for scratch in self._incoming.iterdir():
+            with suppress(FileNotFoundError):  # another worker starts as well
+                if scratch.stat().st_mtime < oldest:
+                    scratch.unlink()
 
     def put(self, key: str, body: Body, mode: Mode) -> Outcome:
         """See `Store.put`."""
@@ -77,7 +93,7 @@ class FolderStore:
                 while written < len(chunk):
                     written += os.write(descriptor, chunk[written : written + WRITE_BYTES])
             if self._fsync:
-                os.fsync(descriptor)
+                self._write_out(descriptor)
         finally:
             os.close(descriptor)
 
@@ -89,6 +105,7 @@ class FolderStore:
                 os.link(scratch, place)  # fails where a rename would silently replace
             except FileExistsError:
                 if _digest(place) == body.sha256:
+                    self._sync_folder(place.parent)  # whoever put it may still be waiting for this
                     return Outcome.IDENTICAL
                 if mode is Mode.NEW:
                     return Outcome.CONFLICT
@@ -97,24 +114,22 @@ class FolderStore:
         return Outcome.STORED
 
     def _sync_folder(self, folder: Path) -> None:
-        if not self._fsync:
-            return
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if self._fsync:
+            sync_folder(folder)
 
     def holds(self, prefix: str) -> bool:
         """See `Store.holds`."""
         folder, _, start = prefix.rpartition("/")
         try:
             with os.scandir(self._root / folder) as entries:
-                return any(entry.name.startswith(start) for entry in entries)
+                found = any(entry.name.startswith(start) for entry in entries)
+            if found:
+                self._sync_folder(self._root / folder)  # a name is visible a moment before it is durable
         except FileNotFoundError:
             return False
         except OSError as error:
             raise StoreError("the folder could not be read") from error
+        return found
 
     def check(self) -> None:
         """See `Store.check`: a file is made and taken away."""

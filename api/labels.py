@@ -32,7 +32,7 @@ def list_labels(ports: Outside, person: Reader, study_key: models.StudyKey) -> m
     readable_study(ports, person, study_key, "listLabels")
     versions = ports.labels.versions(study_key)
     return models.Labels(
-        labels=[_label(label) for label in reading.visible(versions, person)],
+        labels=[_label(label) for label in reading.visible(versions, person, ports.rules)],
         reading=models.Reading(**vars(reading.situation(versions, person, ports.rules))),
     )
 

@@ -155,7 +155,7 @@ class Reading(Answer):
 
 
 class Labels(Answer):
-    """The versions that the person may see, oldest first: another's blind read stays hidden while it matters."""
+    """The versions that the person may see, oldest first: nothing that could lead a read still theirs to make."""
 
     labels: list[Label]
     reading: Reading

@@ -3,6 +3,10 @@
 Two readers read without knowing of each other. If no trigger holds, their common finding is the ground truth; else a
 third reader, who sees both, decides (2+1). The triggers are fixed beforehand by the stack's configuration, never by
 who reads. A round ends with its ground truth; a later read starts the next one.
+
+Under double reading that next read is blind as well: whoever may still read is never told what others said in any
+round, nor what came of it, and in a round that is open not even what they themselves said before. Administrators see
+all. What a reader saw on the way (the answer to their own VERIFY may be the ground truth) nobody can take back.
 """
 
 from __future__ import annotations
@@ -67,8 +71,13 @@ def situation(versions: Sequence[Label], person: Person, rules: Rules) -> Situat
         reads=len(reads),
         needed=3 if len(reads) == 2 else rules.readers,
         # an automatic second opinion before the first one is the reader's own would not be a second one
-        model_visible="admin" in person.groups or any(label.reader == person.subject for label in versions),
+        model_visible="admin" in person.groups or _has_locked(versions, reads, person),
     )
+
+
+def _has_locked(versions: Sequence[Label], reads: Sequence[Label], person: Person) -> bool:
+    """Whether the person's own read stands: in the open round, or, between two rounds, in any before."""
+    return any(label.reader == person.subject for label in (reads or versions))
 
 
 def _state(versions: Sequence[Label], reads: Sequence[Label], *, own: bool) -> ReadingState:
@@ -79,14 +88,14 @@ def _state(versions: Sequence[Label], reads: Sequence[Label], *, own: bool) -> R
     return "adjudication" if own else "your-adjudication"
 
 
-def visible(versions: Sequence[Label], person: Person) -> list[Label]:
-    """What the person may see of the labels: never another's blind read while theirs could still be influenced."""
-    if "admin" in person.groups:
+def visible(versions: Sequence[Label], person: Person, rules: Rules) -> list[Label]:
+    """What the person may see of the labels: never what could lead a read that is still theirs to make."""
+    if "admin" in person.groups or rules.readers == 1:
         return list(versions)
     reads = current_round(versions)
-    decides = len(reads) == 2 and all(read.reader != person.subject for read in reads)
-    hidden = {read.version for read in reads if not decides and read.reader != person.subject}
-    return [label for label in versions if label.version not in hidden]
+    if not reads or any(read.reader == person.subject for read in reads):
+        return [label for label in versions if label.reader == person.subject and label.role != "consensus"]
+    return reads if len(reads) == 2 else []
 
 
 def next_versions(versions: Sequence[Label], wanted: Label, rules: Rules) -> list[Label]:

@@ -51,6 +51,7 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
     before = panel.locator(".history li").count()
     panel.get_by_role("button", name="VERIFY AS GROUND TRUTH").click()
     panel.locator(".history li").nth(before).wait_for()
+    assert "has its ground truth" in panel.locator(".state").inner_text(), "the first line knows of it at once"
     assert "Saved" in panel.locator(".why").inner_text(), "the panel says what became of it"
     picture(page, "5-verified")
     assert started_by_event(hospital), "ImageVerified started the pipeline"

@@ -17,6 +17,8 @@ const STATES = {
   'your-adjudication': 'The two reads differ: your decision becomes the ground truth.',
   verified: 'This study has its ground truth. A new read starts a new round.',
 };
+// What a read that was just taken makes of the study, before the API is asked how it stands.
+const stateAfter = label => STATES[label.state === 'VERIFIED' ? 'verified' : label.role === 'first' ? 'your-read' : 'adjudication'];
 const FORM = `
   <h2>Ground truth</h2>
   <p class="state" role="status" aria-live="polite">Loading…</p>
@@ -119,7 +121,11 @@ class GroundTruthPanel extends HTMLElement {
 
   answered({ uid, label }) {
     if (uid !== this.uid) return;
-    if (label) this.history([...this.labels, label]); // whatever becomes of the question for all of them
+    if (label) { // whatever becomes of the question for all of them
+      this.history([...this.labels, label]);
+      this.state(stateAfter(label));
+      this.reading = undefined; // what it said is of before
+    }
     agreement = undefined;
     this.load();
   }

@@ -72,15 +72,29 @@ class TestDoubleRead:
         assert call("POST", PATH, second, subject="person-2")[1] == truth
         assert (truth["role"], len(world.label_versions[STUDY])) == ("consensus", 3)
 
-    def test_a_finished_round_is_seen_by_all_and_a_new_read_starts_the_next(self, call: Any) -> None:
+    def test_a_read_of_a_finished_study_starts_the_next_round_as_blind_as_the_first(
+        self, call: Any, world: Any
+    ) -> None:
+        def seen(subject: str, groups: str = "[radiologist]") -> list[tuple[str, str]]:
+            found = call("GET", PATH, subject=subject, groups=groups)[1]["labels"]
+            return [(label["role"], label["reader"]) for label in found]
+
         call("POST", PATH, ILL)
         call("POST", PATH, ILL, subject="person-2")
-        found = call("GET", PATH, subject="person-7")[1]
-        assert ([label["role"] for label in found["labels"]], found["reading"]["state"]) == (
-            ["first", "second", "consensus"],
-            "verified",
-        )
+        assert call("GET", PATH, subject="person-7")[1]["reading"]["state"] == "verified"
+        assert seen("person-7") == [], "who comes fresh is told that there is a ground truth, not which"
+        assert [seen("person-1"), seen("person-2")] == [[("first", "person-1")], [("second", "person-2")]]
+        assert [role for role, _ in seen("boss", "[admin]")] == ["first", "second", "consensus"]
+
+        world.forward(120)
         assert call("POST", PATH, WELL, subject="person-7")[1]["role"] == "first"
+        again = call("GET", PATH)[1]
+        assert again["labels"] == [], "reads again, and is shown not even what she said before"
+        assert (again["reading"]["may_read"], again["reading"]["model_visible"]) == (True, False)
+        assert call("POST", PATH, ILL)[1]["role"] == "second"
+        assert seen("person-1") == [("first", "person-1"), ("second", "person-1")]
+        decides = call("GET", PATH, subject="person-2")[1]
+        assert [(label["version"], label["role"]) for label in decides["labels"]] == [(4, "first"), (5, "second")]
 
     def test_an_administrator_reads_the_agreement_of_all_and_a_reader_their_own(self, call: Any) -> None:
         call("POST", PATH, ILL)
@@ -215,12 +229,13 @@ def test_whatever_the_order_nobody_decides_alone_and_nobody_sees_a_blind_read(
             with pytest.raises(ConflictError):
                 next_versions(versions, _label(reader, finding, certainty), rules)
             continue
+        seen = visible(versions, person, rules)
         if len(since_truth) == 1:
-            assert not [
-                one
-                for one in visible(versions, person)
-                if one.reader in since_truth and one.state == "READ" and one in versions[-1:]
-            ]
+            assert seen == [], "an open round is read blindly"
+        elif since_truth:
+            assert seen == versions[-2:], "who decides sees the two reads, and nothing of an earlier round"
+        else:
+            assert all(one.reader == reader and one.role != "consensus" for one in seen)
         versions += next_versions(versions, _label(reader, finding, certainty), rules)
         since_truth.add(reader)
         if versions[-1].state == "VERIFIED":

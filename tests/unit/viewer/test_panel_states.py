@@ -1,0 +1,78 @@
+"""The panel's first line: what VERIFY made of the study is said before the API is asked again.
+
+`viewer/extension/panel.js` runs in Node.js with a stand-in for the browser; without Node.js these are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+EXTENSION = Path(__file__).parents[3] / "viewer/extension"
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(NODE is None, reason="no Node.js on PATH (Debian: apt-get install nodejs)")
+
+# A page whose elements keep what they are given, and a network that never answers.
+BROWSER = """
+globalThis.window = Object.assign(new EventTarget(), { config: { platform: { api: '/api' } }, location: {} });
+globalThis.document = Object.assign(new EventTarget(), { createElement: () => ({}) });
+globalThis.sessionStorage = {};
+globalThis.fetch = () => new Promise(() => {});
+globalThis.HTMLElement = class {
+  parts = {};
+  querySelector(name) { return this.parts[name] ??= { textContent: '', replaceChildren(...all) { this.all = all; } }; }
+};
+let Panel;
+globalThis.customElements = { get: () => undefined, define: (name, found) => { Panel = found; } };
+const api = await import('./api.js');
+api.use({ userAuthenticationService: { getUser: () => ({ id_token: 't', profile: { sub: 'anna' } }) } });
+(await import('./panel.js')).define({});
+const panel = new Panel();
+panel.uid = '1.2';
+panel.history([]);
+panel.reading = { state: 'unread', may_read: true };
+panel.state('Nobody has read this study yet.');
+panel.answered({ uid: process.argv[2], label: JSON.parse(process.argv[3]) });
+const history = panel.querySelector('.history').all.length;
+console.log(JSON.stringify([panel.querySelector('.state').textContent, history, panel.reading ? '' : panel.blocked()]));
+process.exit(0);
+"""
+
+
+def said(folder: Path, label: dict[str, str], uid: str = "1.2") -> list[str | int]:
+    """The first line, the length of the history and why VERIFY is not ready, right after a read was taken."""
+    for file in ("api.js", "images.js", "panel.js", "reads.js"):
+        (folder / file).write_text((EXTENSION / file).read_text())
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "scenario.js").write_text(BROWSER)
+    entries = {"version": 1, "reader": "anna", "finding": "normal", "certainty": "definite", "notes": "", **label}
+    command = [str(NODE), "scenario.js", uid, json.dumps(entries)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("label", "line"),
+    [
+        ({"role": "single", "state": "VERIFIED"}, "This study has its ground truth."),
+        ({"role": "first", "state": "READ"}, "Your read is locked."),
+        ({"role": "second", "state": "READ"}, "Two reads differ."),
+        ({"role": "consensus", "state": "VERIFIED"}, "This study has its ground truth."),
+        ({"role": "adjudicator", "state": "VERIFIED"}, "This study has its ground truth."),
+    ],
+)
+def test_the_first_line_never_says_unread_after_a_read(tmp_path: Path, label: dict[str, str], line: str) -> None:
+    state, history, blocked = said(tmp_path, label)
+    assert str(state).startswith(line)
+    assert history == 1
+    assert str(blocked).startswith("Not ready yet"), "what was known of the study before the read is void"
+
+
+def test_a_read_of_another_study_changes_nothing_here(tmp_path: Path) -> None:
+    state, history, _ = said(tmp_path, {"role": "single", "state": "VERIFIED"}, uid="9.9")
+    assert (state, history) == ("Nobody has read this study yet.", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ import pulumi_aws as aws
 from components._base import Context
 from components._configuration import RegistrySettings, TrainingSettings
 from components._iam import ServiceRole
-from training import package
-from training.definition import PipelineConfig, build, sentinel, substitute
+from training import definition_process, package
+from training.definition import PipelineConfig, PipelineConfigError, sentinel, substitute
 from training.names import ARCHIVE_NAME, BOOTSTRAP_NAME
 
 PIPELINE_ROLE: Final = "training"
@@ -172,13 +173,13 @@ def training_pipeline(
     tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> aws.sagemaker.Pipeline:
-    """The pipeline. The definition is built eagerly, so that a bad setting ends the preview; Outputs go in later."""
-    definition = build(config)
+    """The pipeline. Its definition is built beside the program, in a preview too; a bad setting ends either."""
     body = pulumi.Output.all(
+        definition=_built(definition_process.start(config)),
         subnets=surroundings.subnet_ids,
         groups=pulumi.Output.all(*surroundings.security_group_ids),
         key=surroundings.key_arn,
-    ).apply(lambda known: _filled_in(definition, known))
+    ).apply(lambda known: _filled_in(known["definition"], known))
     return aws.sagemaker.Pipeline(
         logical_name,
         pipeline_name=config.pipeline_name,
@@ -189,6 +190,13 @@ def training_pipeline(
         tags=dict(tags),
         opts=opts,
     )
+
+
+async def _built(building: subprocess.Popen[str]) -> dict[str, Any]:
+    try:
+        return await definition_process.finished(building)
+    except PipelineConfigError as error:
+        raise pulumi.RunError(f"stack configuration, training: {error}") from error
 
 
 def _filled_in(definition: Mapping[str, Any], known: Mapping[str, Any]) -> str:

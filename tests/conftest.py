@@ -3,6 +3,8 @@
 import copy
 import functools
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,12 +17,18 @@ settings.load_profile("no-clock")
 def one_build_per_pipeline_configuration() -> Iterator[None]:
     """The SageMaker SDK takes seconds to build a definition, which is a pure value of its configuration.
 
-    Programs under mocks build it dozens of times; tests/contract/test_pipeline_definition.py builds it for real.
+    Programs under mocks build it dozens of times, here in this process; tests/contract/test_pipeline_definition.py
+    builds it for real, in a process of its own too.
     """
     from components import training_pipeline
+    from training.definition import PipelineConfig, build
 
-    real = training_pipeline.build
-    cached = functools.cache(real)
-    training_pipeline.build = lambda config: copy.deepcopy(cached(config))
+    cached = functools.cache(build)
+
+    async def finished(config: PipelineConfig) -> dict[str, Any]:
+        return copy.deepcopy(cached(config))
+
+    real = training_pipeline.definition_process
+    training_pipeline.definition_process = SimpleNamespace(start=lambda config: config, finished=finished)
     yield
-    training_pipeline.build = real
+    training_pipeline.definition_process = real

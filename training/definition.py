@@ -5,7 +5,7 @@
 
 `build` is pure: no AWS call, no network, no file, the same bytes for the same config. Values that Pulumi knows only
 as Outputs go in as sentinel strings and come out through `substitute` inside one Output.apply.
-The SageMaker SDK (3 s to import) is imported inside `build` alone.
+The SageMaker SDK (seconds to import) is imported inside `build` alone; the program runs `definition_process` for it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -14,7 +15,7 @@ import botocore.session
 import botocore.validate
 import pytest
 
-from training import names
+from training import definition_process, names
 from training.definition import (
     PIPELINE_PARAMETERS,
     PipelineConfig,
@@ -325,6 +326,23 @@ def test_options_change_only_what_they_name(aws_calls: list[str], raw: dict[str,
 def test_a_region_without_an_image_is_refused_in_a_sentence(aws_calls: list[str]):
     with pytest.raises(PipelineConfigError, match="set training_image"):
         build(replace(CONFIG, region="mars-north-1"))
+
+
+def _in_a_process_of_its_own(config: PipelineConfig) -> dict[str, Any]:
+    return asyncio.run(definition_process.finished(definition_process.start(config)))
+
+
+def test_a_process_of_its_own_builds_the_same_definition_and_says_the_same_no(raw: dict[str, Any]):
+    assert _in_a_process_of_its_own(CONFIG) == raw
+    with pytest.raises(PipelineConfigError, match=r"^no TensorFlow .* set training_image"):
+        _in_a_process_of_its_own(replace(CONFIG, region="mars-north-1"))
+
+
+def test_a_process_that_is_killed_gives_no_definition():
+    building = definition_process.start(CONFIG)
+    building.kill()
+    with pytest.raises(RuntimeError, match="could not be built"):
+        asyncio.run(definition_process.finished(building))
 
 
 def test_the_body_fits_the_inline_limit_of_the_api(definition: dict[str, Any]):

@@ -19,7 +19,15 @@ from training.names import ARCHIVE_NAME, BOOTSTRAP_NAME, TRAIN_PROGRAM
 _HERE = Path(__file__).resolve().parent
 # Run in the Pulumi process only: a change to them is no change of the containers' code.
 _INFRASTRUCTURE = frozenset(
-    {"definition.py", "package.py", "pipeline_config.py", "sdk.py", "sdk_jobs.py", "substitution.py"}
+    {
+        "definition.py",
+        "definition_process.py",
+        "package.py",
+        "pipeline_config.py",
+        "sdk.py",
+        "sdk_jobs.py",
+        "substitution.py",
+    }
 )
 
 

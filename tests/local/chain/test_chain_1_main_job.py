@@ -46,7 +46,8 @@ def test_health_imaging_serves_htj2k_smaller_than_raw(good: dict) -> None:
 
 
 def test_the_pipeline_passed_its_gate_on_held_out_patients(good: dict) -> None:
-    assert good["pipeline"]["status"] == "Succeeded"
+    decision = good["evaluation"]["report"]["gate"]["sentence"]
+    assert good["pipeline"]["status"] == "Succeeded", f"{decision} {good.get('refused', '')}"
     assert good["evaluation"]["report"]["metrics"]["accuracy"]["value"] >= 0.85
     assert {s["name"] for s in good["pipeline"]["steps"]} >= {"Preprocess", "Train", "Evaluate", "AccuracyGate"}
     assert "roc.png" in good["evaluation"]["pictures"]

@@ -165,8 +165,14 @@ lint-charts: scan-tools setup-unit-quiet ## the Helm charts: lint, render, and e
 security-scan: scan-tools lint-workflows ## known vulnerabilities, secrets, licences and SBOM of every lock file; in build/scan
 	@PATH="$(CURDIR)/.venvs/scan/bin:$$PATH" $(PYTHON3) tools/security_scan.py
 
-validate-%: ## validate-dev, ...: look at a live stack from outside: API, TLS, alarms
-	@$(PYTHON) -m tools.validate $*
+.PHONY: validate-local
+validate-local: up ## look at the local stack as from outside, then send a canary image through the whole way and out again
+	@$(PYTHON) -m operations --environment .run/aws/ready.json canary --stack local
+	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.validate local --outputs -
+
+validate-%: ## validate-dev, ...: look at a live stack from outside: API, TLS, alarms; CANARY=1 sends an image through, too
+	@$(PYTHON) -m tools.validate $* --wait $(or $(WAIT),900)
+	@$(if $(CANARY),$(PYTHON) -m operations canary --stack $*)
 
 .PHONY: compliance
 compliance: setup-preview ## write docs/COMPLIANCE.md, the control matrix, from the policy pack and the program

@@ -84,7 +84,7 @@ class Bounds:
 
     Attributes:
         accuracy: smallest accuracy of a model that may serve, 0 to 1.
-        audit_lag_minutes: None where the stack has no trail: whose it is watches it.
+        audit_lag_minutes: None where the stack has no trail (whose it is watches it) or none that delivers.
         storage_gb: what the PHI zone may hold, 10^9 bytes.
     """
 

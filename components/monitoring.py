@@ -178,7 +178,7 @@ def _bounds(settings: MonitoringSettings, accuracy: float, trail: bool) -> Bound
         data_store_errors_per_minute=settings.data_store_errors_per_minute,
         function_error_percent=settings.lambda_error_percent,
         storage_gb=settings.storage_budget_gb,
-        audit_lag_minutes=settings.audit_lag_minutes if trail else None,
+        audit_lag_minutes=(settings.audit_lag_minutes or None) if trail else None,
     )
 
 

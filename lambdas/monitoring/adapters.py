@@ -228,7 +228,11 @@ class AwsProbes:
         return None
 
     def last_audit_delivery(self) -> datetime | None:
-        """When CloudTrail last delivered a log file; None when no trail is readable here."""
+        """When CloudTrail last delivered a log file; None when no trail is readable here.
+
+        A trail takes some minutes to its first delivery: until then the time it was started counts, so that a new
+        stack is measured from its first health check on and a trail that never delivers is late all the same.
+        """
         trail_client = self._clients["cloudtrail"]
         with aws_errors("DescribeTrails"):
             trails = trail_client.describe_trails(includeShadowTrails=False)["trailList"]
@@ -241,8 +245,9 @@ class AwsProbes:
                 if aws_code(error).startswith("AccessDenied"):
                     continue  # another team's trail: the role may read the platform's own only
                 raise
-            if status.get("IsLogging") and status.get("LatestDeliveryTime"):
-                times.append(status["LatestDeliveryTime"])
+            since = status.get("LatestDeliveryTime") or status.get("StartLoggingTime")
+            if status.get("IsLogging") and since:
+                times.append(since)
         return max(times, default=None)
 
 

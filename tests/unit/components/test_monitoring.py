@@ -102,6 +102,11 @@ def test_a_stack_whose_trail_is_another_ones_has_no_alarm_on_its_lag(record: Any
     assert len(names) == 9
 
 
+def test_where_no_trail_delivers_nothing_waits_for_it(record: Any, program: Any) -> None:
+    names = {one.name for one in record(lambda: program(audit_lag_minutes=0)).of(ALARM)}
+    assert "monitoring-audit-lag" not in names
+
+
 SCHEDULES = [("health-check", "rate(5 minutes)", "health"), ("reconcile", "cron(0 3 * * ? *)", "reconcile")]
 
 

@@ -214,6 +214,18 @@ def test_another_teams_trail_is_passed_over_and_the_newest_delivery_counts() -> 
     assert probes.last_audit_delivery() == NOW.replace(hour=5)
 
 
+def test_a_trail_that_has_not_delivered_yet_is_measured_from_its_start() -> None:
+    class Trail:
+        def describe_trails(self, includeShadowTrails: bool) -> Any:
+            return {"trailList": [{"TrailARN": "new"}]}
+
+        def get_trail_status(self, Name: str) -> Any:
+            return {"IsLogging": True, "StartLoggingTime": NOW.replace(hour=4)}
+
+    probes = AwsProbes({"cloudtrail": Trail()}, None, datastore_id="d", state_machine_arn="m", queue_url="q")  # type: ignore[arg-type]
+    assert probes.last_audit_delivery() == NOW.replace(hour=4)
+
+
 def test_the_trail_is_searched_by_what_names_the_actor_best() -> None:
     def attribute(**names: str) -> Any:
         return Finding.model_construct(**names).trail_attribute  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tools.security_scan import secrets
-from tools.validate import alarm_faults, api_faults
+from tools.validate import alarm_faults, api_faults, settled
 
 ARMED = {"AlarmName": "a", "ActionsEnabled": True, "AlarmActions": ["topic"], "StateValue": "OK"}
 
@@ -31,6 +31,20 @@ def test_an_api_must_refuse_a_stranger(code, faults):
 )
 def test_an_alarm_must_exist_be_armed_and_be_quiet(found, faults):
     assert len(alarm_faults(["a"], found)) == faults
+
+
+@pytest.mark.parametrize(
+    ("looks", "seconds", "left"),
+    [
+        ([["alarm a sounds"], ["alarm a sounds"], []], 60, []),
+        ([["alarm a sounds"], ["alarm a sounds"]], 0, ["alarm a sounds"]),
+        ([["alarm a sounds", "alarm b does not exist"]], 60, ["alarm a sounds", "alarm b does not exist"]),
+    ],
+    ids=["falls-silent", "no-time", "another-fault-is-told-at-once"],
+)
+def test_only_an_alarm_that_sounds_is_given_time_to_fall_silent(looks, seconds, left):
+    told = iter(looks)
+    assert settled(lambda: next(told), seconds, sleep=lambda _: None) == left
 
 
 def test_a_secret_is_told_by_its_place_only():

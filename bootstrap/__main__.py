@@ -17,6 +17,9 @@ from bootstrap.state import PROJECT_STATE, StateStore, StateStoreArgs, bucket_na
 from components._base import Context, Naming
 from components._tags import Tags
 
+REVIEW = "review"
+"""Environment of the stacks of pull requests (`gitops.review`)."""
+
 
 def context_of(given: settings.Settings, stack: str) -> Context:
     """Names and tags of a stack of the platform's project in this account."""
@@ -37,9 +40,10 @@ def main() -> None:
     """Builds the account's bootstrap. Raises pulumi.RunError with a sentence for its user."""
     given = settings.load()
     context = context_of(given, "bootstrap")
+    environments = (*given.environments, *((REVIEW,) if given.review else ()))
     store = StateStore(
         "state",
-        StateStoreArgs(context=context, project=PROJECT, environments=given.environments, settings=given.state),
+        StateStoreArgs(context=context, project=PROJECT, environments=environments, settings=given.state),
     )
     provider = aws.iam.OpenIdConnectProvider(
         "github",
@@ -50,7 +54,7 @@ def main() -> None:
     bucket = bucket_name(PROJECT, PROJECT_STATE, context.account)
     pulumi.export("state_bucket", store.bucket)
     pulumi.export("backend_url", f"s3://{bucket}?region={context.region}&awssdk=v2")
-    for environment in given.environments:
+    for environment in environments:
         roles = EnvironmentRoles(
             environment,
             EnvironmentRolesArgs(
@@ -58,6 +62,7 @@ def main() -> None:
                 stack_context=context_of(given, environment),
                 scope=Scope(
                     environment=environment,
+                    numbered=environment not in given.environments,
                     account=context.account,
                     region=context.region,
                     partition=context.partition,

@@ -79,7 +79,7 @@ def state_access(args: EnvironmentRolesArgs, *, write: bool) -> list[Statement]:
     Paths are those of Pulumi's self-managed backends: `.pulumi/<kind>/<project>/<stack>...`, locks by organization.
     """
     bucket = f"arn:{args.scope.partition}:s3:::{args.state_bucket}"
-    own = f"{args.scope.project}/{args.scope.environment}"
+    own = f"{args.scope.project}/{args.scope.stacks}"
     states = [f"{bucket}/.pulumi/{kind}/{own}*" for kind in ("stacks", "history", "backups")]
     locks = [f"{bucket}/.pulumi/locks/organization/{own}/*"]
     statements = [

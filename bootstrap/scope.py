@@ -14,13 +14,23 @@ PROJECT: Final = "healthcare-imaging-mlops"
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """The names of one environment in one account and region."""
+    """The names of one environment in one account and region.
+
+    Attributes:
+        numbered: the environment has many stacks, ENVIRONMENT-NUMBER, whose names all begin with its own.
+    """
 
     environment: str
     account: str
     region: str
     partition: str = "aws"
     project: str = PROJECT
+    numbered: bool = False
+
+    @property
+    def stacks(self) -> str:
+        """The environment's stack, or a pattern of its stacks."""
+        return f"{self.environment}-*" if self.numbered else self.environment
 
     @property
     def prefix(self) -> str:
@@ -48,12 +58,18 @@ class Scope:
     @property
     def tagged(self) -> Conditions:
         """The resource belongs to the environment."""
-        return {"StringEquals": {"aws:ResourceTag/project": self.project, "aws:ResourceTag/stack": self.environment}}
+        return self._tags("aws:ResourceTag")
 
     @property
     def tagging(self) -> Conditions:
         """The resource will belong to the environment."""
-        return {"StringEquals": {"aws:RequestTag/project": self.project, "aws:RequestTag/stack": self.environment}}
+        return self._tags("aws:RequestTag")
+
+    def _tags(self, where: str) -> Conditions:
+        project, stack = {f"{where}/project": self.project}, {f"{where}/stack": self.stacks}
+        if self.numbered:
+            return {"StringEquals": project, "StringLike": stack}
+        return {"StringEquals": {**project, **stack}}
 
 
 def do(service: str, *verbs: str) -> list[str]:

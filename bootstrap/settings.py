@@ -81,12 +81,16 @@ class Settings(Group):
     github: GitHubSettings
     state: StateSettings = StateSettings()
     preview: PreviewSettings = PreviewSettings()
+    review: bool = False
+    """One more environment, whose stacks review-NUMBER belong to pull requests: only where no patient's data is."""
     tags: TagSettings
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if len(set(self.environments)) < len(self.environments):
             raise refusal("environments", ", ".join(self.environments), "name every environment once")
+        if self.review and any(name.startswith("review") for name in self.environments):
+            raise refusal("environments", ", ".join(self.environments), "leave the names review... to pull requests")
         for name in self.environments:  # rights are given by prefix: `prod-*` would reach what belongs to `prod-eu`
             if any(other.startswith(f"{name}-") for other in self.environments):
                 raise refusal("environments", name, "not be the beginning of another environment's name")

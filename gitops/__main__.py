@@ -6,7 +6,6 @@ Ends with 0 for yes, 3 for no (refused, drifted), 1 for an input or a service th
 from __future__ import annotations
 
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,6 @@ from gitops.changelog import entry
 from gitops.comment import LIMIT, CommentFacts, build_comment, marker
 from gitops.drift import MARKER, find_drift, report
 from gitops.errors import GitopsError, RefusedError
-from gitops.github import GitHub
 from gitops.plan import PlanRecord, check_plan, record_plan
 from gitops.preview import difference, read_preview
 from gitops.promotion import (
@@ -31,7 +29,9 @@ from gitops.promotion import (
     read_deployments,
     stage_before,
 )
+from gitops.review_commands import app as review
 from gitops.run import SUMMARY, StackRun, pulumi
+from gitops.surroundings import github, run_url, say, summarize
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +40,7 @@ app = typer.Typer(
     help="The decisions of the delivery pipeline, for workflows and for people.",
     rich_markup_mode=None,
 )
+app.add_typer(review, name="review")
 REFUSED: Final = 3
 ReadableFile = typer.Option(exists=True, dir_okay=False, readable=True)
 Stack = Annotated[str, typer.Option(help="Name of the stack.")]
@@ -62,11 +63,11 @@ def comment(  # noqa: PLR0917  (typer passes its options by name)
 ) -> None:
     """The comment of a pull request from `pulumi preview --json`; printed, or written to the request."""
     found = read_preview(preview.read_text(), beside.read_text() if beside else "", code)
-    body = build_comment(found, CommentFacts(stack=stack, commit=commit, run_url=_run_url()))
+    body = build_comment(found, CommentFacts(stack=stack, commit=commit, run_url=run_url()))
     if post is None:
         sys.stdout.write(body)
     else:
-        _say(_github().put_comment(post, marker(stack), body))
+        say(github().put_comment(post, marker(stack), body))
     if not found.complete:
         raise RefusedError(f"The preview of {stack} failed or a mandatory policy refused it: see the comment.")
 
@@ -81,7 +82,7 @@ def plan_record(stack: Stack, commit: Commit, plan: Plan, state: State) -> None:
 def plan_check(stack: Stack, commit: Commit, plan: Plan, state: State, record: Annotated[Path, ReadableFile]) -> None:
     """Refuse a plan that is another one, of another commit, too old, or made from a state that has changed since."""
     check_plan(PlanRecord.loads(record.read_text()), stack=stack, commit=commit, plan=plan, state=state)
-    _say(f"The plan is the approved one, and {stack} is as it was.")
+    say(f"The plan is the approved one, and {stack} is as it was.")
 
 
 @app.command()
@@ -96,7 +97,7 @@ def compare(
 ) -> None:
     """The comment from two offline previews: no state, no secret and no credential is needed."""
     found = difference(*(read_preview(path.read_text()) for path in (base, head)))
-    facts = CommentFacts(stack=stack, commit=commit, run_url=_run_url(), cost_usd=_cost(cost) if cost else None)
+    facts = CommentFacts(stack=stack, commit=commit, run_url=run_url(), cost_usd=_cost(cost) if cost else None)
     sys.stdout.write(build_comment(found, facts))
     if not found.complete:
         raise RefusedError(f"A preview of {stack} failed or a mandatory policy refused it.")
@@ -112,7 +113,7 @@ def post(
     text = body.read_text()
     if not text.startswith(marker(stack)) or len(text.encode()) > LIMIT:
         raise RefusedError(f"{body.name} is no comment that this program made for {stack}.")
-    _say(_github().put_comment(number, marker(stack), text))
+    say(github().put_comment(number, marker(stack), text))
 
 
 @app.command()
@@ -126,9 +127,9 @@ def preview(
     run = _stack_run(stack, commit, folder)
     found = run.preview(save_plan=False)
     text = (folder / SUMMARY).read_text()
-    _summarize(text)
+    summarize(text)
     if number is not None:
-        _say(_github().put_comment(number, marker(stack), text))
+        say(github().put_comment(number, marker(stack), text))
     if not found.complete:
         raise RefusedError(f"The preview of {stack} failed or a mandatory policy refused it.")
 
@@ -146,15 +147,15 @@ def plan(
         run.plan(restore=restore)
     finally:
         if (folder / SUMMARY).exists():
-            _summarize((folder / SUMMARY).read_text())
-    _say(f"The plan of {stack} is in {folder}.")
+            summarize((folder / SUMMARY).read_text())
+    say(f"The plan of {stack} is in {folder}.")
 
 
 @app.command()
 def apply(stack: Stack, commit: Commit, folder: Folder = FOLDER) -> None:
     """Apply the approved plan, or refuse with nothing changed."""
     _stack_run(stack, commit, folder).apply()
-    _say(f"{commit[:12]} is applied to {stack}.")
+    say(f"{commit[:12]} is applied to {stack}.")
 
 
 @app.command()
@@ -170,7 +171,7 @@ def drift(
     text = report(stack, found)
     sys.stdout.write(text)
     if issue:
-        _github().put_issue(MARKER.format(stack=stack), f"Drift in {stack}", text, wanted=bool(found))
+        github().put_issue(MARKER.format(stack=stack), f"Drift in {stack}", text, wanted=bool(found))
     if found:
         raise RefusedError(f"{len(found)} resources of {stack} have drifted.")
 
@@ -179,13 +180,13 @@ def drift(
 def promote_check(stack: Stack, commit: Commit, records: Records = None) -> None:
     """May this commit go to this stack? Only after the stage before it."""
     before = stage_before(stack)
-    _say(check_promotion(stack, commit, _records(before, records), git_ancestry(Path.cwd())))
+    say(check_promotion(stack, commit, _records(before, records), git_ancestry(Path.cwd())))
 
 
 @app.command()
 def rollback_check(stack: Stack, commit: Commit, records: Records = None) -> None:
     """May this stack go back to this commit? Only to one that ran here, and that `main` holds."""
-    _say(check_rollback(stack, commit, _records(stack, records), git_ancestry(Path.cwd())))
+    say(check_rollback(stack, commit, _records(stack, records), git_ancestry(Path.cwd())))
 
 
 @app.command()
@@ -203,14 +204,14 @@ def record(
         succeeded=succeeded,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         plan_digest=PlanRecord.loads(plan.read_text()).plan_digest if plan else "",
-        run_url=_run_url(),
+        run_url=run_url(),
     )
     if records is None:
-        _github().record(done)
+        github().record(done)
     else:
         with records.open("a") as file:
             file.write(done.line() + "\n")
-    _say(f"Recorded: {commit[:12]} in {stack} {'succeeded' if succeeded else 'failed'}.")
+    say(f"Recorded: {commit[:12]} in {stack} {'succeeded' if succeeded else 'failed'}.")
 
 
 @app.command()
@@ -228,34 +229,14 @@ def stages() -> None:
 def _stack_run(stack: str, commit: str, folder: Path) -> StackRun:
     run = pulumi(Path.cwd(), commit)
     return StackRun(
-        stack=stack, commit=commit, folder=folder.resolve(), run=run, policy_pack=Path("policy"), run_url=_run_url()
+        stack=stack, commit=commit, folder=folder.resolve(), run=run, policy_pack=Path("policy"), run_url=run_url()
     )
-
-
-def _summarize(text: str) -> None:
-    """To the job's summary in a workflow, else to standard output."""
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        with Path(summary).open("a") as file:
-            file.write(text)
-    else:
-        sys.stdout.write(text)
 
 
 def _records(stack: str | None, file: Path | None) -> list[Deployment]:
     if stack is None:
         return []
-    return read_deployments(file.read_text()) if file else list(_github().deployments(stack))
-
-
-def _github() -> GitHub:
-    try:
-        repository, token = os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_TOKEN"]
-    except KeyError as missing:
-        raise GitopsError(
-            f"{missing.args[0]} is not set: run it in a workflow, or give a file of records."
-        ) from missing
-    return GitHub(repository, token, api=os.environ.get("GITHUB_API_URL", "https://api.github.com"))
+    return read_deployments(file.read_text()) if file else list(github().deployments(stack))
 
 
 def _cost(path: Path) -> tuple[float, float] | None:
@@ -267,24 +248,15 @@ def _cost(path: Path) -> tuple[float, float] | None:
     return float(told["after"]), float(told["before"])
 
 
-def _run_url() -> str:
-    server, repository, run = (os.environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
-    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-
-
 def main() -> int:
     """Run a command and answer its exit code."""
     try:
         app()
     except RefusedError as refused:
-        _say(f"refused: {refused}")
+        say(f"refused: {refused}")
         return REFUSED
     except (GitopsError, OSError, httpx.HTTPError) as error:
-        _say(f"gitops: {error}")
+        say(f"gitops: {error}")
         return 1
     except SystemExit as ended:  # typer ends the process itself, with 2 for arguments that it does not know
         return ended.code if isinstance(ended.code, int) else 1

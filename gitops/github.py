@@ -8,7 +8,7 @@ https://docs.github.com/en/rest/deployments/deployments
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
 import httpx
@@ -18,6 +18,14 @@ from gitops.promotion import Deployment
 
 TASK: Final = "pulumi-up"
 _PAGE: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullRequest:
+    """What decides about a pull request's stack."""
+
+    open: bool
+    labels: frozenset[str]
 
 
 class GitHub:
@@ -88,6 +96,12 @@ class GitHub:
                 plan_digest=str(payload.get("plan_digest", "")),
                 run_url=str(payload.get("run_url", "")),
             )
+
+    def pull_request(self, number: int) -> PullRequest:
+        """State and labels. Raises GitopsError for a number that is no pull request."""
+        found = cast("dict[str, Any]", self._answer(self._client.get(f"/pulls/{number}")))
+        labels = frozenset(str(label["name"]) for label in found["labels"])
+        return PullRequest(open=found["state"] == "open", labels=labels)
 
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         joint = "&" if "?" in path else "?"

@@ -20,6 +20,7 @@ class Forge:
     def __init__(self) -> None:
         self.deployments: list[Json] = []
         self.comments: list[Json] = []
+        self.requests: dict[int, Json] = {}
 
     def answer(self, method: str, address: str, body: Json) -> Any:
         """The answer to one call. Raises KeyError for one that the replay does not need."""
@@ -36,6 +37,8 @@ class Forge:
             self.deployments[int(parts.path.split("/")[-2])]["statuses"].insert(0, body)
         elif kind == "comments":
             self.comments.append({**made, "id": len(self.comments), "user": {"type": "Bot"}})
+        elif method == "PATCH" and parts.path.split("/")[-2] == "comments":
+            self.comments[int(kind)] |= body
         else:
             raise KeyError(address)
         return made
@@ -45,6 +48,8 @@ class Forge:
             return self.deployments[int(path.split("/")[-2])]["statuses"]
         if kind == "comments":
             return self.comments
+        if path.split("/")[-2] == "pulls":
+            return self.requests[int(kind)]
         return [one for one in self.deployments if one["environment"] == query["environment"][0]]
 
 

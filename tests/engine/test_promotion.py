@@ -257,3 +257,35 @@ def test_what_a_hand_changed_is_put_back_by_an_approved_plan_that_is_meant_to(te
     done = team.job("apply", "dev", commit)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(team.cloud("dev").read_text()) == json.loads(made)
+
+
+def test_a_review_stack_comes_and_goes_and_stages_stay(team: Team) -> None:
+    """The commands of review.yml and reaper.yml: the second run has no stack file left, as on a new runner."""
+    commit = team.commit(60)
+    team.deploy("dev", commit)
+    dev = team.cloud("dev").read_text()
+    program = (
+        team.clone / "__main__.py"
+    )  # a review stack has dev's secrets by configuration only, and here there is none
+    program.write_text(program.read_text().replace('require_secret("password")', 'get_secret("password")'))
+    (team.clone / "Pulumi.dev.yaml").write_text("config: {}\n")
+    up = ".venv/bin/python -m gitops review up --number 7 --commit $C --comment"
+    given = {"C": commit, "PULUMI_SECRETS_PROVIDER": "passphrase"}
+    team.shell(up, "review-7", **given)
+    assert team.retention("review-7") == 60
+    (team.clone / "Pulumi.review-7.yaml").unlink()
+    team.shell("sed -i 's/= 60/= 90/' __main__.py")
+    team.shell(up, "review-7", **given)
+    assert team.retention("review-7") == 90
+    assert "1 to update" in team.forge.comments[-1]["body"]
+    (team.clone / "Pulumi.review-7.yaml").unlink()
+    expired = ".venv/bin/python -m gitops review expired"
+    team.forge.requests[7] = {"state": "open", "labels": [{"name": "review-stack"}]}
+    assert json.loads(team.shell(expired).stdout) == []
+    team.forge.requests[7]["state"] = "closed"
+    assert json.loads(team.shell(expired).stdout) == [7]
+    team.shell(".venv/bin/python -m gitops review down --number 7 --comment", "review-7")
+    assert json.loads(team.cloud("review-7").read_text()) == {}
+    assert json.loads(team.shell(expired).stdout) == []
+    assert team.cloud("dev").read_text() == dev
+    assert "removed" in team.forge.comments[-1]["body"]

@@ -40,9 +40,9 @@ def prod(account: Callable[..., Any]) -> Any:
     return account("prod")
 
 
-def _policies(recording: Any, role: str) -> Iterator[dict[str, Any]]:
+def _policies(recording: Any, role: str, environment: str = "prod") -> Iterator[dict[str, Any]]:
     for policy in recording.of("aws:iam/policy:Policy"):
-        if policy.name.startswith(f"prod-{role}-") and not policy.name.endswith("boundary"):
+        if policy.name.startswith(f"{environment}-{role}-") and not policy.name.endswith("boundary"):
             yield from json.loads(policy.inputs["policy"])["Statement"]
 
 
@@ -65,13 +65,14 @@ def _holds(operator: str, found: str | None, wanted: list[str]) -> bool:
         return found in wanted
     if operator == "StringNotEquals":
         return found not in wanted  # holds when the key is absent, too
-    assert operator == "ArnLike", operator
+    assert operator in {"ArnLike", "StringLike"}, operator
     return found is not None and any(fnmatchcase(found, pattern) for pattern in wanted)
 
 
-def _allowed(recording: Any, role: str, request: Request) -> bool:
-    boundary = json.loads(recording.one("aws:iam/policy:Policy", "prod-deploy-boundary").inputs["policy"])["Statement"]
-    own = list(_policies(recording, role))
+def _allowed(recording: Any, role: str, request: Request, environment: str = "prod") -> bool:
+    ceiling = recording.one("aws:iam/policy:Policy", f"{environment}-deploy-boundary").inputs["policy"]
+    boundary = json.loads(ceiling)["Statement"]
+    own = list(_policies(recording, role, environment))
     if any(s["Effect"] == "Deny" and _matches(s, request) for s in [*own, *boundary]):
         return False
     return all(any(s["Effect"] == "Allow" and _matches(s, request) for s in group) for group in (own, boundary))
@@ -326,3 +327,39 @@ def test_the_deploy_role_knows_every_service_that_the_platform_uses() -> None:
         "appautoscaling": "application-autoscaling", "macie": "macie2", "inspector2": "inspector2",
     }  # fmt: skip
     assert {prefixes.get(name, name) for name in used} <= granted
+
+
+REVIEW = f"{NAME}-review"
+REVIEW_TAGS = {"aws:ResourceTag/project": NAME, "aws:ResourceTag/stack": "review-12"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "may"),
+    [
+        (("s3:CreateBucket", f"arn:aws:s3:::{REVIEW}-12-audit-{ACCOUNT}", {}), True),
+        (("kms:PutKeyPolicy", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1", REVIEW_TAGS), True),
+        (("s3:PutObject", f"{STATE}/.pulumi/stacks/{NAME}/review-12.json", {}), True),
+        (("s3:PutObject", f"{STATE}/.pulumi/locks/organization/{NAME}/review-12/1.json", {}), True),
+        (("s3:CreateBucket", f"arn:aws:s3:::{NAME}-dev-audit-{ACCOUNT}", {}), False),
+        (
+            (
+                "kms:PutKeyPolicy",
+                f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1",
+                REVIEW_TAGS | {"aws:ResourceTag/stack": "dev"},
+            ),
+            False,
+        ),
+        (("s3:PutObject", f"{STATE}/.pulumi/stacks/{NAME}/dev.json", {}), False),
+        (("s3:PutObject", f"{STATE}/.pulumi/locks/organization/{NAME}/dev/1.json", {}), False),
+        (("iam:PutRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/{REVIEW}-deploy", {}), False),
+    ],
+    ids=lambda value: f"{value[0]} {value[1].rsplit(':', 1)[-1]}" if isinstance(value, tuple) else str(value),
+)
+def test_the_review_role_reaches_every_review_stack_and_no_stage(
+    account: Callable[..., Any], request_: Request, may: bool
+) -> None:
+    assert _allowed(account("dev"), "deploy", request_, environment="review") is may
+
+
+def test_only_an_account_that_asks_for_it_has_the_review_environment(prod: Any) -> None:
+    assert not [one.name for one in prod.of("aws:iam/role:Role") if one.name.startswith("review")]

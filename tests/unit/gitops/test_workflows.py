@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from gitops.promotion import STAGES
+from gitops.review import ENVIRONMENT, LABEL
 from tools.images import BASED_ON_AWS, images
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,6 +46,8 @@ WRITES = {
     "images.yml": {"id-token"},
     "release.yml": {"contents"},
     "test.yml": set(),
+    "review.yml": {"id-token", "pull-requests"},
+    "reaper.yml": {"id-token", "pull-requests"},
 }
 
 
@@ -153,6 +156,31 @@ def test_every_way_to_change_a_stack_waits_for_the_same_lock(stack):
     assert group == {"group": f"pulumi-{stack}", "cancel-in-progress": False, "queue": "max"}
     assert WORKFLOWS["rollback.yml"]["concurrency"]["group"] == "pulumi-${{ inputs.stack }}"
     assert WORKFLOWS["drift.yml"]["jobs"]["drift"]["concurrency"]["group"] == "pulumi-${{ matrix.stack }}"
+
+
+def test_review_stacks_wait_for_their_own_lock_and_take_roles_that_reach_no_stage():
+    review, reaper = WORKFLOWS["review.yml"], WORKFLOWS["reaper.yml"]
+    one, many = review["concurrency"], reaper["jobs"]["remove"]["concurrency"]
+    assert one == {
+        "group": "pulumi-review-${{ github.event.pull_request.number }}", "cancel-in-progress": False, "queue": "max"
+    }  # fmt: skip
+    assert many == {**one, "group": "pulumi-review-${{ matrix.number }}"}
+    jobs = [*review["jobs"].values(), *reaper["jobs"].values()]
+    assert {job["environment"] for job in jobs} == {ENVIRONMENT, f"{ENVIRONMENT}-preview"}
+    for job in jobs:
+        commands = [step["run"] for step in job["steps"] if "run" in step]
+        assert all("gitops review " in command for command in commands)
+
+
+def test_a_review_stack_comes_with_the_label_and_goes_with_it_or_with_the_request():
+    review = WORKFLOWS["review.yml"]
+    assert set(review["on"]["pull_request"]["types"]) == {"labeled", "unlabeled", "synchronize", "reopened", "closed"}
+    up, down = review["jobs"]["up"], review["jobs"]["down"]
+    assert f"labels.*.name, '{LABEL}')" in up["if"]
+    assert "action == 'closed'" in down["if"]
+    assert f"action == 'unlabeled' && github.event.label.name == '{LABEL}'" in down["if"]
+    assert down["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}", "reviewed code removes"
+    assert "schedule" in WORKFLOWS["reaper.yml"]["on"]
 
 
 def test_only_the_deploy_workflow_changes_a_stack_and_it_asks_plans_and_applies_in_this_order():

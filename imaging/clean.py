@@ -4,7 +4,6 @@ Beyond Table E.1-1 it is stricter where the table is silent (`imaging.unlisted`)
 curves, group lengths, elements PS3.6 does not know, person names, free text, addresses, and UIDs or dates.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,58 +11,24 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from imaging import content, documents, free_text, icc
+from imaging import coded, content, documents, free_text, icc
 from imaging.charset import decode_text, known_terms
-from imaging.dictionary import PIXEL_DATA, TEXT_VRS, is_private, keyword_of, vr_of
+from imaging.dictionary import PIXEL_DATA, TEXT_VRS, is_private, is_standard_uid, keyword_of, vr_of
+from imaging.forms import SPECIFIC_CHARACTER_SET, Form, charset, fits, form_of
 from imaging.private import PrivateBlocks
 from imaging.profile import Action, Option, table
 from imaging.pseudonym import Pseudonymizer
 from imaging.residual import Identifiers
 from imaging.structure import Element
-from imaging.unlisted import STANDARD_ROOT, TEMPORAL, unlisted_action, why_dropped
+from imaging.unlisted import TEMPORAL, unlisted_action, why_dropped
 from imaging.values import capped_age, dummy, is_time, padded, shifted
 
 PATIENT_ID: Final = 0x00100020
 PATIENT_NAME: Final = 0x00100010
-SPECIFIC_CHARACTER_SET: Final = 0x00080005
-_CODE_VALUE, _SCHEME, _MEANING = 0x00080100, 0x00080102, 0x00080104
-_PUBLIC_SCHEMES: Final = frozenset(
-    (
-        *(
-            b"DCM",
-            b"SCT",
-            b"SRT",
-            b"SNM3",
-            b"99SDM",
-            b"LN",
-            b"UCUM",
-            b"FMA",
-            b"RADLEX",
-            b"MDC",
-            b"UMLS",
-            b"NCIt",
-            b"BI",
-        ),
-        *(
-            b"ACR",
-            b"ISO639_1",
-            b"ISO639_2",
-            b"ISO3166_1",
-            b"RFC5646",
-            b"ITIS_TSN",
-            b"PUBCHEM_CID",
-            b"I10",
-            b"I9C",
-            b"C4",
-        ),
-    )
-)
 _MEDIA_TYPE: Final = 0x00420012
 _DOCUMENT: Final = 0x00420011
 _ICC_PROFILE: Final = 0x00282000
 _GRAPHIC_ANNOTATIONS: Final = 0x00700001
-_NUMBERS: Final = re.compile(rb"[0-9eE+\-.\\ \0]*")
-_CHECKED: Final = frozenset(("AS", "DS", "IS"))
 _REWRITTEN: Final = frozenset((_ICC_PROFILE, PIXEL_DATA))
 _CONTENT_SEQUENCES: Final = frozenset((0x0040A730, 0x00400555, 0x00400610, 0x0040B020))
 
@@ -145,8 +110,7 @@ class Cleaner:
             kept = self._element(element, plan or self._plan(element), private, media)
             if kept is not None:
                 cleaned.append(kept)
-        if self.depth > 1:
-            cleaned = self._with_safe_meaning(cleaned)
+        cleaned = coded.safe(self, cleaned)
         self.terms = outer
         self.depth -= 1
         return private.without_idle_creators(cleaned) if private else cleaned
@@ -170,7 +134,8 @@ class Cleaner:
         if action is Action.SHIFT and vr not in TEMPORAL and element.items is None and rule:
             action = rule.action(self.options - {Option.MODIFIED_DATES})  # a date in words cannot be shifted
         label = f"{'table E.1-1' if rule else 'not in the table'}: {action}"
-        plain = action is Action.KEEP and vr not in _CHECKED and element.tag not in _REWRITTEN
+        free = form_of(element.tag, vr) in (("", "text") if rule else ("",))
+        plain = action is Action.KEEP and free and element.tag not in _REWRITTEN
         touched = "" if action is Action.KEEP else keyword_of(element.tag)
         return _Plan(action, label, touched, plain, rule is None and vr == "UI")
 
@@ -208,7 +173,7 @@ class Cleaner:
         self.counts["private, table E.3.10-1: keep"] += 1
         if vr in ("creator", "SQ"):
             return self.keep(element) if element.items is not None or vr == "creator" else None
-        prose = vr in ("DS", "IS") and not _NUMBERS.fullmatch(bytes(element.value))
+        prose = not fits("number", bytes(element.value)) if vr in ("DS", "IS") else False
         return None if prose or self.identifiers.found_in(bytes(element.value)) else element
 
     def _is_nested_pixels(self, element: Element) -> bool:
@@ -226,11 +191,35 @@ class Cleaner:
             return self.with_value(element, b"\\".join(map(capped_age, value.split(b"\\"))))
         if element.tag == _ICC_PROFILE:
             return self.with_value(element, icc.cleaned(value))
-        if (vr in ("DS", "IS") and not _NUMBERS.fullmatch(value)) or self.identifiers.found_in(value):
+        return self._checked(element, form_of(element.tag, vr))
+
+    def _checked(self, element: Element, form: Form) -> Element:
+        """The element if its value has the form of what it should hold and holds no identifier of the object."""
+        value = bytes(element.value)
+        if self.identifiers.found_in(value):
             self.counts["identifier in kept value: dummy"] += 1
             self.touched[keyword_of(element.tag)] = Action.DUMMY.value
             return self.dummy(element)
-        return element
+        if fits(form, value) or (form == "text" and element.tag in table()):  # an option keeps the text as it is
+            return element
+        self.counts["kept value of another form: clean"] += 1
+        self.touched[keyword_of(element.tag)] = Action.CLEAN.value
+        return self._reformed(element, form)
+
+    def _reformed(self, element: Element, form: Form) -> Element:
+        """A value that is not of the form it should have, with what of it is known to name nobody."""
+        value = bytes(element.value)
+        if form == "character set":
+            return self.with_value(element, charset(value))
+        if form == "media type":
+            return self.with_value(element, b"application/octet-stream")
+        if form == "number":
+            return self.dummy(element)
+        parts = [part if fits(form, part) else self._in_words(part, element) for part in value.split(b"\\")]
+        return self.with_value(element, b"\\".join(parts))
+
+    def _in_words(self, part: bytes, element: Element) -> bytes:
+        return self._words(part, "LO")[:16].strip() or dummy(_effective_vr(element))
 
     def _empty(self, element: Element) -> Element:
         if element.tag == PATIENT_NAME:
@@ -270,7 +259,7 @@ class Cleaner:
 
     def uid(self, value: bytes) -> bytes:
         """The replacement of one UID; those of the standard stay."""
-        if not value or value.startswith(STANDARD_ROOT):
+        if not value or is_standard_uid(value):
             return value
         return self.pseudonymizer.uid(value.decode("latin-1")).encode()
 
@@ -292,7 +281,7 @@ class Cleaner:
                 return self._sequence(element, content.clean_tree(self, element.items))
             items = [self.data_set(item) for item in element.items]
             is_graphic = element.tag == _GRAPHIC_ANNOTATIONS
-            return self._sequence(element, items if is_graphic else [self._public(item) for item in items])
+            return self._sequence(element, items if is_graphic else [coded.public_only(self, item) for item in items])
         vr = _effective_vr(element)
         if vr == "CS":
             return self._chosen_name(element)
@@ -316,36 +305,18 @@ class Cleaner:
     def reduced(self, element: Element) -> bytes:
         """The words of the vocabulary in a text value."""
         vr = _effective_vr(element)
-        text = free_text.reduced(decode_text(bytes(element.value), vr, self.terms)).encode("ascii", "ignore")
-        return b"" if self.identifiers.found_in(text) else text[:64] if vr in ("LO", "SH") else text
+        text = self._words(bytes(element.value), vr)
+        return text[:64] if vr in ("LO", "SH") else text
 
-    def _with_safe_meaning(self, item: list[Element]) -> list[Element]:
-        """A coded entry whose meaning is prose that somebody typed (a local scheme) reduced to the vocabulary."""
-        if not any(element.tag == _MEANING for element in item):
-            return item
-        if _is_public(item) and Option.DESCRIPTORS not in self.options:
-            return item
-        return [
-            self.with_value(element, self.reduced(element) or dummy("LO")) if element.tag == _MEANING else element
-            for element in item
-        ]
+    def reduced_or_dummy(self, element: Element) -> Element:
+        """The element with the words of the vocabulary; one of another VR than LO and SH as it is."""
+        if _effective_vr(element) not in ("LO", "SH"):
+            return element
+        return self.with_value(element, self.reduced(element) or dummy("LO"))
 
-    def _public(self, item: list[Element]) -> list[Element]:
-        """A coded entry as it may stay: codes of public schemes only, meanings reduced."""
-        public = _is_public(item)
-        kept: list[Element] = []
-        for element in item:
-            if element.tag in (_CODE_VALUE, _SCHEME) and not public:
-                kept.append(self.dummy(element))
-            elif (
-                element.items is None
-                and _effective_vr(element) in ("LO", "SH")
-                and element.tag not in (_CODE_VALUE, _SCHEME)
-            ):
-                kept.append(self.with_value(element, self.reduced(element) or dummy("LO")))
-            else:
-                kept.append(element)
-        return kept
+    def _words(self, value: bytes, vr: str) -> bytes:
+        text = free_text.reduced(decode_text(value, vr, self.terms)).encode("ascii", "ignore")
+        return b"" if self.identifiers.found_in(text) else text
 
     @staticmethod
     def _sequence(element: Element, items: list[list[Element]]) -> Element:
@@ -355,12 +326,6 @@ class Cleaner:
         """The element with another value, padded."""
         vr = _effective_vr(element)
         return Element(element.tag, vr or "UN", padded(value, vr), implicit=element.implicit)
-
-
-def _is_public(item: list[Element]) -> bool:
-    """Whether the coding scheme of an entry is published (PS3.16 section 8), so that its meanings are as well."""
-    schemes = {bytes(element.value).strip(b" \0") for element in item if element.tag == _SCHEME}
-    return bool(schemes) and schemes <= _PUBLIC_SCHEMES
 
 
 def _effective_vr(element: Element) -> str:

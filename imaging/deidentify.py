@@ -19,7 +19,7 @@ from imaging.limits import DEFAULT_LIMITS, Limits
 from imaging.metadata import ImageMetadata
 from imaging.parse import PREAMBLE_BYTES, ParsedImage, read
 from imaging.pixel_risk import pixel_risk, refuse_uncleanable
-from imaging.pixels import CleanPixels, cleaned_pixels
+from imaging.pixels import EXTENDED_OFFSETS, CleanPixels, cleaned_pixels, extended_offsets_are_true
 from imaging.profile import EDITION, Option
 from imaging.pseudonym import Pseudonymizer, PseudonymKeys, pseudonymizer, subject
 from imaging.residual import harvest, refuse_residue
@@ -137,7 +137,7 @@ def clean(data: bytes | memoryview, key: bytes, options: Options = DEFAULT_OPTIO
     shift = timedelta(days=days)
     cleaner = Cleaner(pseudonyms, keys.patient, shift, options.chosen, in_kept_values, little=parsed.little)
     elements = [element for element in cleaner.data_set(parsed.elements) if element.tag != PIXEL_DATA]
-    rewritten = {element.tag for element in work.changed}
+    rewritten = {element.tag for element in work.changed} | _untrue_offsets(parsed, pixels)
     elements = [element for element in elements if element.tag not in rewritten] + list(work.changed)
     statement = with_statement(elements, applied, keys.patient, text_was_masked=Option.PIXELS in applied)
     image_uid = metadata.image.image_uid
@@ -217,6 +217,12 @@ def _pixels(parsed: ParsedImage, metadata: ImageMetadata, options: Options) -> _
     masked = mask_text(parsed, metadata.image, pixels, text_detection)
     syntax = EXPLICIT_LITTLE if masked.native else parsed.transfer_syntax
     return _PixelWork(masked.pixels, options.chosen, syntax, masked.changed, masked.regions)
+
+
+def _untrue_offsets(parsed: ParsedImage, pixels: CleanPixels | None) -> frozenset[int]:
+    """The tags of an Extended Offset Table that does not fit the frames: it could hold anything."""
+    present = frozenset(tag for tag in EXTENDED_OFFSETS if parsed.element(tag) is not None)
+    return frozenset() if not present or extended_offsets_are_true(parsed, pixels) else present
 
 
 def _pixel_element(parsed: ParsedImage, pixels: CleanPixels | None) -> tuple[bytes, bytes]:

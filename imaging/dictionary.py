@@ -4,6 +4,7 @@ The two tables are loaded as the plain modules they are: importing pydicom itsel
 more than everything else that reading and cleaning a header needs.
 """
 
+import re
 from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -18,7 +19,7 @@ def _pydicom_module(module: str) -> Any:
     folders = package.submodule_search_locations if package else None
     if not folders:
         raise ImportError("pydicom is needed for its data dictionary")
-    spec = spec_from_file_location(f"imaging.dictionary.{module}", Path(folders[0]) / f"{module}.py")
+    spec = spec_from_file_location(f"imaging.dictionary.{Path(module).name}", Path(folders[0]) / f"{module}.py")
     if not isinstance(spec, ModuleSpec) or spec.loader is None:
         raise ImportError(f"pydicom has no table {module}")
     loaded = module_from_spec(spec)
@@ -29,6 +30,8 @@ def _pydicom_module(module: str) -> Any:
 _ELEMENTS: Final[dict[int, tuple[str, str, str, str, str]]] = _pydicom_module("_dicom_dict").DicomDictionary
 _REPEATERS: Final[dict[str, tuple[str, str, str, str, str]]] = _pydicom_module("_dicom_dict").RepeatersDictionary
 _UIDS: Final[dict[str, tuple[str, str, str, str, str]]] = _pydicom_module("_uid_dict").UID_dictionary
+
+_STANDARD_UID: Final = re.compile(rb"1\.2\.840\.10008(?:\.\d{1,4}){1,9}")
 
 ITEM: Final = 0xFFFEE000
 ITEM_DELIMITER: Final = 0xFFFEE00D
@@ -83,6 +86,21 @@ def uid_name(uid: str, kind: str) -> str:
 def registered(kind: str) -> dict[str, str]:
     """All registered UIDs of a kind with their names, retired ones included."""
     return {uid: entry[0] for uid, entry in _UIDS.items() if entry[1] == kind}
+
+
+def is_standard_uid(uid: bytes) -> bool:
+    """Whether a UID is one that DICOM itself gives out: below its root, in numbers as short as they are there."""
+    return _STANDARD_UID.fullmatch(uid) is not None
+
+
+@cache
+def concepts() -> dict[str, list[str]]:
+    """Meanings of the coded concepts of PS3.16 by coding scheme."""
+    by_scheme: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = _pydicom_module("sr/_concepts_dict").concepts
+    return {
+        scheme: [meaning for codes in keywords.values() for meaning, _ in codes.values()]
+        for scheme, keywords in by_scheme.items()
+    }
 
 
 class TransferSyntax(str):

@@ -9,6 +9,9 @@ from typing import Final
 _SENTENCE: Final = b"Removed by de-identification."
 
 
+_OTHERS: Final = ("application/dicom", "application/octet-stream", "text/plain", "image/jpeg", "image/png", "video/mp4")
+
+
 def _pdf() -> bytes:
     """The smallest PDF with one page that says what happened (ISO 32000-1)."""
     content = b"BT /F1 18 Tf 72 720 Td (" + _SENTENCE + b") Tj ET"
@@ -43,6 +46,11 @@ _DOCUMENTS: Final = {
     "model/obj": b"# " + _SENTENCE + b"\n",
     "model/mtl": b"# " + _SENTENCE + b"\n",
 }
+
+
+def is_known(media_type: str) -> bool:
+    """Whether the media type is one that DICOM objects carry, or empty."""
+    return media_type.strip(" \0").lower() in ("", *_DOCUMENTS, *_OTHERS)
 
 
 def stand_in(media_type: str) -> bytes:

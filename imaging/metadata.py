@@ -90,7 +90,8 @@ def number(parsed: ParsedImage, tag: int, default: int = 0) -> int:
         text = bytes(element.value).split(b"\\")[0].strip(b" \0")
         if not text:
             return default
-        return int(text) if text.isdigit() and len(text) <= 12 else -1
+        digits = text.removeprefix(b"+")
+        return int(digits) if digits.isdigit() and len(digits) <= 12 else -1
     if len(element.value) < _NUMBER_BYTES:
         return -1
     return int.from_bytes(element.value[:_NUMBER_BYTES], "little" if parsed.little else "big")

@@ -14,6 +14,7 @@ from imaging.dictionary import (
     DEFLATED,
     EXPLICIT_BIG,
     IMPLICIT_LITTLE,
+    LONG_VRS,
     TransferSyntax,
     keyword_of,
     registered,
@@ -29,6 +30,7 @@ PREAMBLE_BYTES: Final = 128
 _EXECUTABLE: Final = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa")
 TRANSFER_SYNTAX_UID: Final = 0x00020010
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
+_LONG_FORM: Final = frozenset(vr.encode() for vr in LONG_VRS)
 _NO_OBJECT_SYNTAX: Final = ("JPIP", "SMPTE", "Papyrus", "MIME", "XML")
 """JPIP keeps the pixels behind an address outside the object (PS3.5 A.6), the others encode no Part 10 data set."""
 TRANSFER_SYNTAXES: Final = frozenset(
@@ -163,10 +165,9 @@ def _file_meta(view: memoryview, limits: Limits) -> tuple[list[Element], int]:
     position = PREAMBLE_BYTES + 4
     end = position
     while len(view) - end >= 8 and view[end] == 2 and view[end + 1] == 0:
-        long_form = bytes(view[end + 4 : end + 6]) in (b"OB", b"UN", b"UT")
         size = (
             12 + int.from_bytes(view[end + 8 : end + 12], "little")
-            if long_form
+            if bytes(view[end + 4 : end + 6]) in _LONG_FORM
             else 8 + int.from_bytes(view[end + 6 : end + 8], "little")
         )
         end += size

@@ -23,6 +23,7 @@ _JPEG_FAMILY: Final = (
 )
 _JPEG_2000: Final = frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (90, 91, 92, 93, 201, 202, 203))
 _STARTS: Final = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP")
+EXTENDED_OFFSETS: Final = (0x7FE00001, 0x7FE00002)
 _CHUNK: Final = 16 * 1024 * 1024
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _HIGH_BITS: Final = "PS3.5 8.1.1"
@@ -182,6 +183,23 @@ def split_fragments(value: bytes) -> list[bytes]:
         items.append(value[position + 8 : position + 8 + size])
         position += 8 + size
     return items
+
+
+def extended_offsets_are_true(parsed: ParsedImage, pixels: CleanPixels | None) -> bool:
+    """Whether the Extended Offset Table and its lengths say where the frames are, and nothing else (PS3.5 A.4)."""
+    if pixels is None or not pixels.fragments:
+        return False
+    sizes = [len(frame) for frame in split_fragments(bytes(pixels.value))[1:]]
+    starts = [sum(sizes[:index]) + 8 * index for index in range(len(sizes))]
+    offsets, lengths = (_numbers(parsed, tag) for tag in EXTENDED_OFFSETS)
+    # a length may leave out the byte that pads its frame
+    return offsets == starts and [(length + 1) // 2 * 2 for length in lengths] == sizes
+
+
+def _numbers(parsed: ParsedImage, tag: int) -> list[int]:
+    element = parsed.element(tag)
+    value = bytes(element.value) if element else b""
+    return [int.from_bytes(value[at : at + 8], "little") for at in range(0, len(value), 8)]
 
 
 def _true_offsets(table: bytes, frames: list[list[bytes]]) -> bool:

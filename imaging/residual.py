@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from imaging.charset import decode_text, known_terms
-from imaging.dictionary import PIXEL_DATA, is_private, keyword_of
+from imaging.dictionary import PIXEL_DATA, is_private, is_standard_uid, keyword_of
 from imaging.errors import ImageRejected, ReasonCode
 from imaging.limits import Limits
 from imaging.parse import SPECIFIC_CHARACTER_SET, every_element, read
 from imaging.profile import Action, Option, table
 from imaging.structure import Bytes, Element
-from imaging.unlisted import STANDARD_ROOT
 
 _IDENTIFYING: Final = re.compile(
     r"(ID|IDs|Number|Numbers|Name|Names|Address|Physician|Identifier|BirthDate|UID|Telephone\w*|Telecom\w*)$"
@@ -38,7 +37,8 @@ _MINIMUM_IN_PIXELS: Final = 6
 _LONGEST: Final = 128
 _BIRTH_DATE: Final = 0x00100030
 _ENCODINGS: Final = (
-    *("utf-8", "utf-16-le", "utf-16-be", "latin-1", "iso8859_2", "iso8859_5", "iso8859_7", "iso2022_jp", "shift_jis"),
+    *("utf-8", "utf-16-le", "utf-16-be", "latin-1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_5", "iso8859_6"),
+    *("iso8859_7", "iso8859_8", "iso8859_9", "iso8859_11", "iso8859_15", "iso2022_jp", "shift_jis", "euc_jp"),
     *("euc_kr", "gb18030"),
 )
 _PRINTABLE: Final = bytes(
@@ -200,7 +200,7 @@ def _collect(element: Element, value: bytes, found: Identifiers, terms: list[str
     if len(value) > _LONGEST:
         return
     for part in value.split(b"\\"):
-        if not part.startswith(STANDARD_ROOT):
+        if not is_standard_uid(part.strip(b"\0 ")):
             found.add(decode_text(part, element.vr, terms), part)
     if element.tag == _BIRTH_DATE and len(value.strip()) == 8:
         _add_birth_date(found, value.decode("latin-1"))

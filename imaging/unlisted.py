@@ -5,11 +5,10 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Final
 
-from imaging.dictionary import PIXEL_DATA, TEXT_VRS, keyword_of, vr_of
+from imaging.dictionary import ALL_VRS, PIXEL_DATA, TEXT_VRS, is_standard_uid, keyword_of, vr_of
 from imaging.profile import Action, Option
 from imaging.structure import Element
 
-STANDARD_ROOT: Final = b"1.2.840.10008."
 TEMPORAL: Final = ("DA", "DT", "TM")
 _LONG_TEXT: Final = frozenset(("LT", "ST", "UT"))
 _TEXT_TO_REDUCE: Final = frozenset(("LO", "SH", "UC"))
@@ -27,10 +26,16 @@ _IDENTITY: Final = re.compile(
     r"OrderNumber|AlternativeCalendar|RegistrationNumber|StockNumber|CertificationNumber|SerialNumber|LotIdentifier"
     r"|WelderIDs|Issuer|IssuingAuthority|AssigningAuthority|OwnerID|UserGroupName|ProtocolCreator|DisplayName"
     r"|Itinerary|Carrier|BoardingPass|RouteSegment|NTPSourceAddress|FileSetID|PrivateDataElement|StrainSource"
-    r"|TradeItem|UniqueDeviceIdentifier"
+    r"|TradeItem|UniqueDeviceIdentifier|SelectorUCValue"
 )
-_BINARY_EXPECTED: Final = frozenset(
-    ("AS", "AT", "DA", "DT", "FD", "FL", "OD", "OF", "OL", "OV", "SL", "SS", "SV", "TM", "UL", "US", "UV")
+_BINARY: Final = ALL_VRS - TEXT_VRS - frozenset(("AS", "CS", "DA", "DS", "DT", "IS", "SQ", "TM", "UI", "UN"))
+_OWN_FORM: Final = (frozenset(TEMPORAL), frozenset(("AS",)))
+"""VRs whose values another VR would let pass unread: dates would not be shifted, ages not capped."""
+_OPAQUE: Final = re.compile("EncryptedContent|^Signature$|RecordKey|HPGLDocument|ObjectBinaryIdentifier")
+"""Bytes that hold other attributes, drawings or proofs of who signed."""
+_NAMED_BY_PEOPLE: Final = re.compile(
+    "^(AcquisitionProtocol|Beam|Block|ApplicationSetup|RTImage|DataSet|DoseMode|Configuration|HangingProtocol|Stage"
+    "|View)Name$|^TreatmentProtocols$|^ImageID$"
 )
 
 
@@ -52,8 +57,10 @@ def _misfit(tag: int, vr: str, is_sequence: bool, has_value: bool) -> str:
     expected = vr_of(tag)
     if not expected:
         return "unknown to PS3.6: remove"
-    opaque = vr in TEXT_VRS or vr in ("OB", "UN")
-    wrong_value = vr not in ("UN", "") and vr != expected and opaque and expected in _BINARY_EXPECTED
+    declared = vr not in ("UN", "", "SQ") and expected != "SQ"
+    wrong_value = declared and (
+        (vr in _BINARY) != (expected in _BINARY) or any(expected in own and vr not in own for own in _OWN_FORM)
+    )
     no_sequence = expected == "SQ" and not is_sequence and has_value
     unexpected_sequence = is_sequence and expected != "SQ"
     return "not the VR of PS3.6: remove" if wrong_value or no_sequence or unexpected_sequence else ""
@@ -62,8 +69,8 @@ def _misfit(tag: int, vr: str, is_sequence: bool, has_value: bool) -> str:
 def unlisted_action(element: Element, options: AbstractSet[Option]) -> Action:
     """What to do with a standard attribute the table does not name."""
     vr = vr_of(element.tag) or "UN" if element.vr in ("UN", "") else element.vr
-    if vr == "UI" and Option.UIDS not in options and element.tag != _CODING_SCHEME_UID:
-        registered = all(uid.startswith(STANDARD_ROOT) for uid in bytes(element.value).split(b"\\"))
+    if "UI" in (vr, vr_of(element.tag)) and Option.UIDS not in options and element.tag != _CODING_SCHEME_UID:
+        registered = all(is_standard_uid(uid.strip(b"\0 ")) for uid in bytes(element.value).split(b"\\"))
         return Action.KEEP if registered else Action.REPLACE_UID
     if vr in TEMPORAL:
         return _temporal(options)
@@ -83,8 +90,10 @@ def _by_kind(tag: int, vr: str) -> Action:
     if vr in ("PN", "AE", "UR") or vr in _LONG_TEXT:
         return Action.REMOVE
     keyword = keyword_of(tag)
+    if _OPAQUE.search(keyword):
+        return Action.REMOVE
     if vr in TEXT_VRS and _IDENTITY.search(keyword):
         return Action.DUMMY
-    if tag in _CHOSEN_NAMES:
+    if tag in _CHOSEN_NAMES or _NAMED_BY_PEOPLE.search(keyword):
         return Action.CLEAN
     return Action.CLEAN if vr in _TEXT_TO_REDUCE and _PROSE.search(keyword) else Action.KEEP

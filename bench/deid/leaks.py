@@ -14,6 +14,7 @@ from bench.deid.tricky import PLANTED, PLANTED_DATES, PLANTED_UID_ROOT
 
 _ENCODINGS: Final = (
     *("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "latin-1", "iso8859_5", "iso8859_7", "koi8-r", "cp1251"),
+    *("iso8859_6", "iso8859_8", "iso8859_11"),
     *("iso2022_jp", "shift_jis", "euc_jp", "euc_kr", "iso2022_kr", "gb18030", "big5"),
 )
 _DEFLATED: Final = re.compile(rb"\x78[\x01\x5e\x9c\xda]")

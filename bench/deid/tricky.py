@@ -25,6 +25,7 @@ from pydicom.uid import (
 PLANTED: Final = (
     *("Quillfeather", "Ambrose", "MRN0048151", "ACC7734501", "Wexcombe", "Thistlewood", "SN-55120-QF", "555-0147-88"),
     *("Квиллфезер", "クイルフェザー", "山田太郎", "Κουιλφέδερ", "Müßlinger", "김희중", "王小东"),
+    *("สมหญิง", "فاطمةزهراء", "רחלמזרחי", "555 014 788", "17 05 48"),
 )
 PLANTED_DATES: Final = ("19480517", "1948-05-17", "17.05.1948")
 PLANTED_UID_ROOT: Final = "1.2.826.0.1.3680043.99.4711"
@@ -172,7 +173,7 @@ def syntaxes() -> dict[str, str]:
 
 def write_all(folder: Path) -> list[Path]:
     """Write every case as a file named after it."""
-    from bench.deid import tricky_content, tricky_headers, tricky_pixels  # noqa: F401 - they register their cases
+    from bench.deid import tricky_content, tricky_forms, tricky_headers, tricky_pixels  # noqa: F401 - they register their cases
 
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []

@@ -95,6 +95,20 @@ class DriftSettings(Group):
     """A drift asks for a training as soon as one label is new, whatever training.minNewLabels says."""
 
 
+class TrialSettings(Group):
+    """A trial of a new model beside the one in service, each on its share of the requests, judged by the readers."""
+
+    schedule: Schedule = "rate(1 day)"
+    """When the answers of a trial are compared with what the readers found (UTC)."""
+    challenger_percent: int = Field(default=30, ge=1, le=99)
+    """Requests that the challenger answers, percent."""
+    alpha: float = Field(default=0.05, gt=0, le=0.2)
+    """Chance of promoting a challenger that is not better, and of taking back one that is not worse, however often one
+    looks."""
+    max_studies: int = Field(default=2000, ge=20, le=100_000)
+    """Studies with a verified label after which a trial without a decision ends; the champion stays."""
+
+
 class RegistrySettings(Group):
     """Who lets a model into service, and the endpoint that serves it."""
 
@@ -110,6 +124,8 @@ class RegistrySettings(Group):
     """Requests that are kept for the drift monitor, percent."""
     drift: DriftSettings = DriftSettings()
     """The drift monitor."""
+    trial: TrialSettings = TrialSettings()
+    """Trials of two models on one endpoint."""
 
 
 class ContainerSettings(Group):

@@ -327,6 +327,7 @@ def routes_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) 
         model_registry=Receiver(name=mlops.registry_name, arn=mlops.registry_arn),
         drift_schedule=base.settings.registry.drift.schedule,
         drift_retrains=base.settings.registry.drift.retrains,
+        trial_schedule=base.settings.registry.trial.schedule,
     )
 
 

@@ -66,6 +66,11 @@ def model_evaluation_passed() -> Pattern:
     return {"source": [EVALUATION_SOURCE], "detail-type": ["ModelEvaluationPassed"]}
 
 
+def trial_decided() -> Pattern:
+    """The sequential test of a trial has decided about the challenger."""
+    return {"source": [EVALUATION_SOURCE], "detail-type": ["TrialDecided"]}
+
+
 def metric_violation() -> Pattern:
     """Any part of the platform found a figure outside its bounds."""
     return {"source": [{"prefix": "imaging."}], "detail-type": ["MetricViolation"]}

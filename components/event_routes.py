@@ -11,7 +11,16 @@ import pulumi_aws as aws
 from components import event_patterns
 from components._base import Context, PlatformComponent
 from components._rules import Rule, Transformer, event_rule, event_target, function_target
-from components.events import DRIFT_RULE, DRIFTED_RULE, ENDED_RULE, FAILURE_RULE, VERIFIED_RULE, VIOLATION_RULE
+from components.events import (
+    DECIDED_RULE,
+    DRIFT_RULE,
+    DRIFTED_RULE,
+    ENDED_RULE,
+    FAILURE_RULE,
+    TRIAL_RULE,
+    VERIFIED_RULE,
+    VIOLATION_RULE,
+)
 
 # JSON objects, not sentences: a value with a quotation mark would break a sentence and the message would be lost.
 VIOLATION_MESSAGE: Final = Transformer(
@@ -29,6 +38,7 @@ VIOLATION_MESSAGE: Final = Transformer(
     ),
 )
 DRIFT_INPUT: Final = '{"operation":"drift"}'
+TRIAL_INPUT: Final = '{"operation":"trial"}'
 FAILURE_MESSAGE: Final = Transformer(
     paths={
         "execution": "$.detail.pipelineExecutionArn",
@@ -60,6 +70,7 @@ class EventRoutesArgs:
         dead_letters_arn: What no target took within a day.
         drift_schedule: When the model in service is compared with its baseline.
         drift_retrains: Whether a drift that was found asks for a training.
+        trial_schedule: When the answers of a trial are compared with what the readers found.
     """
 
     context: Context
@@ -73,6 +84,7 @@ class EventRoutesArgs:
     model_registry: Receiver
     drift_schedule: str
     drift_retrains: bool
+    trial_schedule: str
 
 
 class EventRoutes(PlatformComponent):
@@ -86,7 +98,7 @@ class EventRoutes(PlatformComponent):
         self._tags = args.context.tags_for("events", "events")
         made = [self._to_function(name, rule, receiver) for rule, receiver in self._function_rules()]
         made += [self._to_requests(name, rule) for rule in self._request_rules()]
-        made += [self._drift(name), self._violations(name), self._failures(name)]
+        made += [*self._looks(name), self._violations(name), self._failures(name)]
         self.rule_names = pulumi.Output.all(*(rule.name for rule in made)).apply(list)
         self.register_outputs({"rule_names": self.rule_names})
 
@@ -110,9 +122,20 @@ class EventRoutes(PlatformComponent):
                 ),
                 self._args.model_registry,
             ),
+            (
+                Rule(
+                    role=DECIDED_RULE,
+                    description="The trial of a model has decided: promote it or take it back",
+                    pattern=event_patterns.as_json(event_patterns.trial_decided()),
+                    bus=self._args.bus_name,
+                ),
+                self._args.model_registry,
+            ),
         ]
 
-    def _to_function(self, name: str, rule: Rule, receiver: Receiver) -> aws.cloudwatch.EventRule:
+    def _to_function(
+        self, name: str, rule: Rule, receiver: Receiver, constant_input: str | None = None
+    ) -> aws.cloudwatch.EventRule:
         return function_target(
             f"{name}-{rule.role}",
             rule,
@@ -122,25 +145,25 @@ class EventRoutes(PlatformComponent):
             dead_letters_arn=self._args.dead_letters_arn,
             tags=self._tags,
             child=self.child(),
+            constant_input=constant_input,
         )
 
-    def _drift(self, name: str) -> aws.cloudwatch.EventRule:
+    def _looks(self, name: str) -> list[aws.cloudwatch.EventRule]:
         """Model Monitor does not fit: it reads tables, and its schedule needs an endpoint that the registry makes."""
-        return function_target(
-            f"{name}-{DRIFT_RULE}",
-            Rule(
-                role=DRIFT_RULE,
-                description="Compares the answers of the model in service with its baseline",
-                schedule=self._args.drift_schedule,
-            ),
-            context=self._args.context,
-            function_name=self._args.model_evaluation.name,
-            function_arn=self._args.model_evaluation.arn,
-            dead_letters_arn=self._args.dead_letters_arn,
-            tags=self._tags,
-            child=self.child(),
-            constant_input=DRIFT_INPUT,
+        drift = Rule(
+            role=DRIFT_RULE,
+            description="Compares the answers of the model in service with its baseline",
+            schedule=self._args.drift_schedule,
         )
+        trial = Rule(
+            role=TRIAL_RULE,
+            description="Compares the answers of a trial's two models with what the readers found",
+            schedule=self._args.trial_schedule,
+        )
+        return [
+            self._to_function(name, rule, self._args.model_evaluation, constant_input)
+            for rule, constant_input in ((drift, DRIFT_INPUT), (trial, TRIAL_INPUT))
+        ]
 
     def _request_rules(self) -> list[Rule]:
         ended = event_patterns.pipeline_execution(self._args.pipeline_arn, "Succeeded", "Failed", "Stopped")

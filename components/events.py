@@ -25,6 +25,8 @@ VERIFIED_RULE: Final = "image-verified"
 ENDED_RULE: Final = "training-ended"
 DRIFT_RULE: Final = "drift-check"
 DRIFTED_RULE: Final = "drift-found"
+TRIAL_RULE: Final = "trial-check"
+DECIDED_RULE: Final = "trial-decided"
 
 Protocol = Literal["email", "https", "sqs", "lambda"]
 
@@ -260,6 +262,6 @@ class PlatformEvents(PlatformComponent):
 def routed_rule_arns(context: Context) -> list[str]:
     """ARNs of the rules whose dead letters the events queue keeps: known before the rules exist."""
     bus = context.naming.name(BUS_ROLE)
-    on_bus = (VERIFIED_RULE, "model-evaluation-passed", VIOLATION_RULE, DRIFTED_RULE)
-    on_default = ("training-complete", ENDED_RULE, FAILURE_RULE, DRIFT_RULE)
+    on_bus = (VERIFIED_RULE, "model-evaluation-passed", DECIDED_RULE, VIOLATION_RULE, DRIFTED_RULE)
+    on_default = ("training-complete", ENDED_RULE, FAILURE_RULE, DRIFT_RULE, TRIAL_RULE)
     return [rule_arn(context, role, bus) for role in on_bus] + [rule_arn(context, role) for role in on_default]

@@ -166,6 +166,9 @@ def evaluation_plan(
             "DRIFT_MIN_IMAGES": str(registry.drift.min_images),
             "DRIFT_PSI": str(registry.drift.psi),
             "DRIFT_SIGNIFICANCE": str(registry.drift.significance),
+            "LABELS_TABLE": place.tables.labels.name,
+            "TRIAL_ALPHA": str(registry.trial.alpha),
+            "TRIAL_MAX_STUDIES": str(registry.trial.max_studies),
         },
         statements=[
             Statement(
@@ -193,6 +196,16 @@ def evaluation_plan(
                 sid="ReadModelVersions",
                 actions=["sagemaker:DescribeModelPackage"],
                 resources=[context.naming.arn("sagemaker", f"model-package/{group}/*")],
+            ),
+            Statement(
+                sid="ReadVerifiedLabels",  # by state and time: what the readers found after a trial's answers
+                actions=["dynamodb:Query"],
+                resources=[place.tables.labels.index("by-state")],
+            ),
+            Statement(
+                sid="LookAtEndpoint",  # which versions it serves, and for which share
+                actions=["sagemaker:DescribeEndpoint"],
+                resources=[context.naming.arn("sagemaker", f"endpoint/{group}")],
             ),
             Statement(
                 sid="FindModelOfRun",
@@ -241,6 +254,7 @@ def registry_plan(
             "DATA_CAPTURE_URI": capture_uri(place),
             "DATA_CAPTURE_PERCENT": str(registry.data_capture_percent),
             "ENDPOINT_KMS_KEY_ARN": keys.models,
+            "CHALLENGER_PERCENT": str(registry.trial.challenger_percent),
         },
         statements=[
             *_version_statements(context, group),

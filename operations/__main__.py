@@ -15,7 +15,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from operations import backfill as back_filling
-from operations import registry
+from operations import registry, trial
 from operations.redrive import Names, redrive_dead_letters, redrive_executions
 from operations.stack import Stack, account, prefix
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
 )
 app.add_typer(registry.app, name="registry")
+app.add_typer(trial.app, name="trial")
 
 
 @app.callback()

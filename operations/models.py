@@ -27,19 +27,26 @@ class Registry:
         group: of the model packages; the endpoint has the same name.
         function: that carries out decisions.
         table: of evaluations and decisions.
+        judge: the function that compares a trial's answers with what the readers found.
     """
 
     group: str
     function: str
     table: str
+    judge: str
 
     @classmethod
     def of(cls, stack: str) -> Registry:
         """By the stack's name."""
         begin = prefix(stack)
-        return cls(group=f"{begin}-pneumonia", function=f"{begin}-model-registry", table=f"{begin}-metrics")
+        return cls(
+            group=f"{begin}-pneumonia",
+            function=f"{begin}-model-registry",
+            table=f"{begin}-metrics",
+            judge=f"{begin}-model-evaluation",
+        )
 
-    def command(self, operation: str, version: int, reason: str) -> dict[str, Any]:
+    def command(self, operation: str, version: int, reason: str, *, dry_run: bool = False) -> dict[str, Any]:
         """Have a decision carried out under the caller's name.
 
         Raises:
@@ -47,11 +54,11 @@ class Registry:
         """
         actor = str(boto3.client("sts").get_caller_identity()["Arn"]).rpartition(":")[2][-128:]
         body = {"operation": operation, "version": version, "reason": reason, "actor": actor}
-        answer = boto3.client("lambda").invoke(FunctionName=self.function, Payload=json.dumps(body).encode())
-        said: dict[str, Any] = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
-            raise RefusedError(str(said.get("errorMessage", said)))
-        return said
+        return _asked(self.function, {**body, "dry_run": True} if dry_run else body)
+
+    def trial(self, *, dry_run: bool) -> dict[str, Any]:
+        """Have the trial judged; unless dry, a decision is carried out. Raises RefusedError."""
+        return _asked(self.judge, {"operation": "trial", "dry_run": dry_run})
 
     def versions(self) -> list[dict[str, Any]]:
         """Every version, newest first, with its approval, and which one is in service."""
@@ -98,6 +105,14 @@ class Registry:
             for page in pages
             for item in page["Items"]
         ]
+
+
+def _asked(function: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = boto3.client("lambda").invoke(FunctionName=function, Payload=json.dumps(body).encode())
+    said: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise RefusedError(str(said.get("errorMessage", said)))
+    return said
 
 
 _KEYS = ("model_version", "evaluation_timestamp")

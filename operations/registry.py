@@ -22,52 +22,52 @@ def versions(stack: Stack = "local", json_output: AsJson = False) -> None:
     """Every version, newest first; the star is the one in service."""
     found = Registry.of(stack).versions()
     if json_output:
-        _json(found)
+        show(found)
         return
     for one in found:
         star = "*" if one["in_service"] else " "
-        _line(f"{star} {one['version']:>4}  {one['approval']:<22} {one['created']}  snapshot {one['snapshot_id']}")
-        _line(f"        {one['why'] or 'nobody decided yet'}")
+        line(f"{star} {one['version']:>4}  {one['approval']:<22} {one['created']}  snapshot {one['snapshot_id']}")
+        line(f"        {one['why'] or 'nobody decided yet'}")
 
 
 @app.command()
 def approve(version: Number, reason: Reason, stack: Stack = "local") -> None:
     """Approve a version; the stack's settings say whether it is served at once."""
-    _decide(stack, "approve", version, reason)
+    decide(stack, "approve", version, reason)
 
 
 @app.command()
 def reject(version: Number, reason: Reason, stack: Stack = "local") -> None:
     """Reject a version. What is in service stays: to go back, roll back."""
-    _decide(stack, "reject", version, reason)
+    decide(stack, "reject", version, reason)
 
 
 @app.command()
 def rollback(version: Number, reason: Reason, stack: Stack = "local") -> None:
     """Serve an earlier approved version again and withdraw what was approved after it."""
-    _decide(stack, "rollback", version, reason)
+    decide(stack, "rollback", version, reason)
 
 
 @app.command()
 def compare(first: Number, second: Number, stack: Stack = "local", json_output: AsJson = False) -> None:
     """Two versions side by side, with intervals, and the paired test where the second was judged against the first."""
     registry = Registry.of(stack)
-    found = _or_reason(lambda: comparison(registry.report(first), registry.report(second)))
+    found = or_reason(lambda: comparison(registry.report(first), registry.report(second)))
     if json_output:
-        _json(found)
+        show(found)
         return
-    _line(f"{'':<28} {f'version {first}':>26} {f'version {second}':>26} {'difference':>12}")
+    line(f"{'':<28} {f'version {first}':>26} {f'version {second}':>26} {'difference':>12}")
     for name, row in found["figures"].items():
-        _line(f"{name:<28} {_figure(row['first'])} {_figure(row['second'])} {_signed(row['difference'])}")
+        line(f"{name:<28} {_figure(row['first'])} {_figure(row['second'])} {_signed(row['difference'])}")
     if paired := found["same_patients"]:
         low, high = paired["interval"]
-        _line(
+        line(
             f"On the same {paired['patients']} patients, seen by neither: {paired['champion_accuracy']:.4f} and "
             f"{paired['accuracy']:.4f}, difference {paired['difference']:+.4f} [{low:+.4f}, {high:+.4f}], "
             f"McNemar p={paired['p_value']:.4f}"
         )
     else:
-        _line(found["note"])
+        line(found["note"])
 
 
 @app.command()
@@ -75,18 +75,20 @@ def history(stack: Stack = "local", json_output: AsJson = False) -> None:
     """Every decision that was taken, oldest first."""
     found = Registry.of(stack).history()
     if json_output:
-        _json(found)
+        show(found)
         return
     for entry in found:
         which = f"version {entry['version']}" if int(entry["version"]) else "no version"
-        _line(f"{entry['decided_at']}  {entry['step']:<13} {which:<11} {entry['actor']}: {entry['reason']}")
+        line(f"{entry['decided_at']}  {entry['step']:<13} {which:<11} {entry['actor']}: {entry['reason']}")
 
 
-def _decide(stack: str, operation: str, version: int, reason: str) -> None:
-    _json(_or_reason(lambda: Registry.of(stack).command(operation, version, reason)))
+def decide(stack: str, operation: str, version: int, reason: str, *, dry_run: bool = False) -> None:
+    """Have a decision carried out under the caller's name, and show the answer."""
+    show(or_reason(lambda: Registry.of(stack).command(operation, version, reason, dry_run=dry_run)))
 
 
-def _or_reason(work: Any) -> Any:
+def or_reason(work: Any) -> Any:
+    """What the work answers; a refusal becomes a message for the person."""
     try:
         return work()
     except RefusedError as refusal:
@@ -106,9 +108,11 @@ def _signed(value: float | None) -> str:
     return ("-" if value is None else f"{value:+.4f}").rjust(12)
 
 
-def _line(text: str) -> None:
+def line(text: str) -> None:
+    """A line for people."""
     sys.stdout.write(f"{text.rstrip()}\n")
 
 
-def _json(found: Any) -> None:
+def show(found: Any) -> None:
+    """As JSON."""
     sys.stdout.write(json.dumps(found, indent=1, default=str) + "\n")

@@ -8,9 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from lambda_shared import trials
 from lambda_shared.errors import InvalidEventError, NotFoundError, aws_code, aws_errors
 from lambda_shared.models import newest_approved
-from model_evaluation.ports import ModelPackage
+from model_evaluation.ports import ModelPackage, Trial
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
@@ -124,6 +125,32 @@ class S3Artifacts:
         if aws_code(error) in MISSING:
             return NotFoundError("ARTIFACT_MISSING", "an artifact that the model package names does not exist")
         return error
+
+
+class SageMakerEndpoint:
+    """`Endpoint` over SageMaker."""
+
+    def __init__(self, sagemaker_client: Any, name: str) -> None:
+        self._sagemaker = sagemaker_client
+        self._name = name
+
+    def trial(self) -> Trial | None:
+        """The trial that is under way; None where there is none, or the endpoint is changing."""
+        try:
+            with aws_errors("DescribeEndpoint"):
+                found = self._sagemaker.describe_endpoint(EndpointName=self._name)
+        except Exception as error:
+            if aws_code(error) == "ValidationException":  # nothing was ever deployed
+                return None
+            raise
+        pair = trials.pair_of(found["EndpointConfigName"])
+        if pair is None or found["EndpointStatus"] != "InService":
+            return None
+        weights = {one["VariantName"]: float(one["CurrentWeight"]) for one in found["ProductionVariants"]}
+        share = weights.get(trials.CHALLENGER, 0.0) / sum(weights.values())
+        if not 0 < share < 1:
+            return None  # one of the arms is asked nothing: there is no comparison
+        return Trial(champion=pair[0], challenger=pair[1], share=share, since=found["LastModifiedTime"])
 
 
 class S3Captures:

@@ -1,4 +1,4 @@
-"""Entry point of ModelEvaluation: a pipeline execution succeeded, or it is time for the drift check."""
+"""Entry point of ModelEvaluation: a pipeline execution succeeded, or it is time to look at the endpoint."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from lambda_shared import aws
 from lambda_shared.clock import SystemClock
 from lambda_shared.events.publisher import EventPublisher
 from lambda_shared.idempotency import once
+from lambda_shared.labels import DynamoLabelsTable
 from lambda_shared.logs import logger
 from lambda_shared.metrics import EmfMeter
 from lambda_shared.runtime import lambda_handler, parse
-from model_evaluation.adapters import DynamoMetricsTable, S3Artifacts, S3Captures, SageMakerRegistry
+from model_evaluation.adapters import DynamoMetricsTable, S3Artifacts, S3Captures, SageMakerEndpoint, SageMakerRegistry
 from model_evaluation.drift import DriftCheck, Limits
 from model_evaluation.judge import OnnxJudge
 from model_evaluation.service import Evaluation
 from model_evaluation.settings import Settings
+from model_evaluation.trial import TrialCheck
 
 
 class ExecutionDetail(BaseModel):
@@ -81,9 +83,38 @@ def drift_check() -> DriftCheck:
     )
 
 
+class TrialRequest(BaseModel):
+    """What the schedule, or a person, sends."""
+
+    operation: Literal["trial"]
+    dry_run: bool = False
+    """Only say how the trial stands: nothing is recorded, nobody is told."""
+
+
+@lru_cache(maxsize=1)
+def trial_check() -> TrialCheck:
+    """The look at a trial over real clients, once per process."""
+    values = Settings.from_env()
+    return TrialCheck(
+        endpoint=SageMakerEndpoint(aws.client("sagemaker"), values.endpoint_name),
+        captures=S3Captures(aws.client("s3"), values.data_capture_uri, values.endpoint_name),
+        labels=DynamoLabelsTable(aws.table(values.labels_table)),
+        table=DynamoMetricsTable(aws.table(values.metrics_table)),
+        publisher=EventPublisher(aws.client("events"), values.event_bus_name, "imaging.model-evaluation"),
+        meter=EmfMeter(),
+        clock=SystemClock(),
+        alpha=values.trial_alpha,
+        most=values.trial_max_studies,
+    )
+
+
 @lambda_handler
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Judge the execution's model, once per execution; or compare the model in service with its baseline."""
+    """Judge the execution's model, once per execution; or compare the one in service with baseline or challenger."""
+    if event.get("operation") == "trial":
+        told = trial_check().run(dry_run=parse(TrialRequest, event).dry_run)
+        logger().info("trial", extra={"decision": told["decision"]})
+        return told
     if "operation" in event:
         told = drift_check().run(parse(DriftRequest, event).since)
         logger().info("drift check", extra={"decision": told["decision"]})

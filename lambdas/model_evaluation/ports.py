@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lambda_shared.labels import Label
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -41,6 +43,37 @@ class Registry(Protocol):
 
     def billable_seconds(self, execution_arn: str) -> float:
         """Machine seconds that the execution's training jobs are billed for, over all their machines."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Two versions on the endpoint.
+
+    Attributes:
+        share: of the requests that the challenger answers, 0 < share < 1.
+        since: when the endpoint was changed last: from then on the share holds.
+    """
+
+    champion: int
+    challenger: int
+    share: float
+    since: datetime
+
+
+class Endpoint(Protocol):
+    """The endpoint as it is served now."""
+
+    def trial(self) -> Trial | None:
+        """The trial that is under way; None where there is none, or the endpoint is changing."""
+        ...
+
+
+class VerifiedLabels(Protocol):
+    """The readers' ground truth."""
+
+    def verified_since(self, created_after: str) -> Iterator[Label]:
+        """Verified labels created after a time, oldest first."""
         ...
 
 

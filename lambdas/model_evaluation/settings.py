@@ -18,6 +18,7 @@ class Settings:
         max_disagreement: largest absolute difference to the pipeline's own figures that rounding explains.
         data_capture_uri: s3:// folder below which the endpoint keeps its answers.
         drift_window_hours, drift_min_images, drift_psi, drift_significance: see model_evaluation.drift.Limits.
+        trial_alpha, trial_max_studies: see model_evaluation.trial.TrialCheck.
     """
 
     model_artifacts_bucket: str
@@ -34,6 +35,9 @@ class Settings:
     drift_min_images: int
     drift_psi: float
     drift_significance: float
+    labels_table: str
+    trial_alpha: float
+    trial_max_studies: int
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lambda_shared import trials
 from lambda_shared.errors import InvalidEventError, NotFoundError, TransientError, aws_code, aws_errors
+from lambda_shared.trials import MAX_NAME
 from model_registry.ports import Approval, Version
 
-MAX_NAME = 63  # SageMaker names
 SUBJECT_LENGTH = 99  # SNS: fewer than 100 characters
 MAX_REASON = 1024  # ApprovalDescription
-VARIANT = "primary"
+Change = Literal["created", "updated", "unchanged"]
 SETTLED = frozenset({"InService", "Failed", "OutOfService", "UpdateRollbackFailed"})
 
 
@@ -86,6 +87,7 @@ class EndpointPlan:
     data_capture_uri: str
     data_capture_percent: int
     kms_key_arn: str
+    challenger_percent: int = field(default=30, repr=False)  # of trials: not part of how one version is served
 
     def model_name(self, number: int) -> str:
         """Name of the SageMaker model of a version."""
@@ -93,7 +95,20 @@ class EndpointPlan:
 
     def config_name(self, number: int) -> str:
         """Name of the endpoint configuration of a version under this very plan."""
-        return f"{self.endpoint_name[: MAX_NAME - 22]}-v{number}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
+        return f"{self.endpoint_name[: MAX_NAME - 22]}-v{number}-{_digest(repr(self))}"
+
+    def trial_model_name(self, number: int) -> str:
+        """Name of the SageMaker model of a version on trial."""
+        return f"{self.endpoint_name[: MAX_NAME - 18]}-v{number}-trial"
+
+    def trial_name(self, champion: int, challenger: int) -> str:
+        """Name of the endpoint configuration of a trial under this very plan."""
+        digest = _digest(f"{self!r}/{self.challenger_percent}")
+        return trials.config_name(self.endpoint_name, champion, challenger, digest)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class SageMakerHosting:
@@ -103,16 +118,44 @@ class SageMakerHosting:
         self._sagemaker = sagemaker_client
         self._plan = plan
 
-    def deploy(self, version: Version) -> Literal["created", "updated", "unchanged"]:
+    def deploy(self, version: Version) -> Change:
         """Bring the endpoint to that version by blue and green. Raises TransientError while it changes."""
-        wanted = self._plan.config_name(version.number)
+
+        def make(name: str) -> None:
+            self._make_model(version)
+            self._make_config(name, self._variant(trials.CHAMPION, self._plan.model_name(version.number), 1.0))
+
+        return self._bring(self._plan.config_name(version.number), make)
+
+    def trial(self) -> tuple[int, int] | None:
+        """Numbers of champion and challenger, where the endpoint is in a trial."""
+        current = self._describe()
+        return trials.pair_of(current["EndpointConfigName"]) if current else None
+
+    def try_out(self, champion: Version, challenger: Version) -> Change:
+        """Serve both, the challenger for its share. Raises TransientError while the endpoint is changing."""
+        plan = self._plan
+
+        def make(name: str) -> None:
+            self._make_model(champion)
+            self._make_trial_model(challenger)
+            share = float(plan.challenger_percent)
+            self._make_config(
+                name,
+                self._variant(trials.CHAMPION, plan.model_name(champion.number), 100.0 - share),
+                self._variant(trials.CHALLENGER, plan.trial_model_name(challenger.number), share),
+            )
+
+        return self._bring(plan.trial_name(champion.number, challenger.number), make)
+
+    def _bring(self, wanted: str, make: Callable[[str], None]) -> Change:
+        """The endpoint to a configuration, which `make` makes first."""
         current = self._describe()
         if current is not None and current["EndpointConfigName"] == wanted and current["EndpointStatus"] != "Failed":
             return "unchanged"
         if current is not None and current["EndpointStatus"] not in SETTLED:
             raise TransientError("ENDPOINT_CHANGING", "the endpoint is still changing to another version")
-        self._make_model(version)
-        self._make_config(version, wanted)
+        make(wanted)
         names = {"EndpointName": self._plan.endpoint_name, "EndpointConfigName": wanted}
         if current is None:
             with aws_errors("CreateEndpoint"):
@@ -141,21 +184,38 @@ class SageMakerHosting:
             Containers=[{"ModelPackageName": version.arn, "Environment": {"MODEL_VERSION": str(version.number)}}],
         )
 
-    def _make_config(self, version: Version, name: str) -> None:
+    def _make_trial_model(self, version: Version) -> None:
+        """By its container: SageMaker makes no model of a package that nobody approved yet, and a trial comes first."""
+        with aws_errors("DescribeModelPackage"):
+            found = self._sagemaker.describe_model_package(ModelPackageName=version.arn)
+        container: dict[str, Any] = found["InferenceSpecification"]["Containers"][0]
+        environment = {**container.get("Environment", {}), "MODEL_VERSION": str(version.number)}
+        self._once(
+            "CreateModel",
+            self._sagemaker.create_model,
+            ModelName=self._plan.trial_model_name(version.number),
+            ExecutionRoleArn=self._plan.role_arn,
+            Containers=[
+                {"Image": container["Image"], "ModelDataUrl": container["ModelDataUrl"], "Environment": environment}
+            ],
+        )
+
+    def _variant(self, name: str, model: str, weight: float) -> dict[str, Any]:
+        return {
+            "VariantName": name,
+            "ModelName": model,
+            "InstanceType": self._plan.instance_type,
+            "InitialInstanceCount": 1,
+            "InitialVariantWeight": weight,
+        }
+
+    def _make_config(self, name: str, *variants: dict[str, Any]) -> None:
         self._once(
             "CreateEndpointConfig",
             self._sagemaker.create_endpoint_config,
             EndpointConfigName=name,
             KmsKeyId=self._plan.kms_key_arn,
-            ProductionVariants=[
-                {
-                    "VariantName": VARIANT,
-                    "ModelName": self._plan.model_name(version.number),
-                    "InstanceType": self._plan.instance_type,
-                    "InitialInstanceCount": 1,
-                    "InitialVariantWeight": 1.0,
-                }
-            ],
+            ProductionVariants=list(variants),
             DataCaptureConfig={
                 "EnableCapture": self._plan.data_capture_percent > 0,
                 "InitialSamplingPercentage": self._plan.data_capture_percent,

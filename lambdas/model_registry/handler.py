@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from lambda_shared.metrics import EmfMeter
 from lambda_shared.runtime import lambda_handler, parse
 from model_registry.adapters import EndpointPlan, SageMakerHosting, SageMakerPackages, SnsHumans
 from model_registry.decisions import DynamoDecisions
-from model_registry.models import PassedEvent, RejectedNotice, VersionCommand
+from model_registry.models import PassedEvent, RejectedNotice, TrialEvent, VersionCommand
 from model_registry.service import Registry
 from model_registry.settings import Settings
 
@@ -28,6 +29,7 @@ def registry() -> Registry:
         data_capture_uri=values.data_capture_uri,
         data_capture_percent=values.data_capture_percent,
         kms_key_arn=values.endpoint_kms_key_arn,
+        challenger_percent=values.challenger_percent,
     )
     return Registry(
         packages=SageMakerPackages(aws.client("sagemaker"), values.model_package_group),
@@ -49,13 +51,21 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
     if event.get("operation") == "notify-rejected":
         notice = parse(RejectedNotice, event)
         return dict(registry().notify_rejected(notice.accuracy, notice.threshold, notice.execution, notice.reason))
+    if event.get("detail-type") == "TrialDecided":
+        return registry().decided(parse(TrialEvent, event).detail.data)
     if "operation" not in event:
         return registry().passed(parse(PassedEvent, event).detail.data)
-    command = parse(VersionCommand, event)
-    if command.operation == "approve":
-        return registry().approve(command.version, command.reason, command.actor)
-    if command.operation == "reject":
-        return registry().reject(command.version, command.reason, command.actor)
-    if command.operation == "rollback":
-        return registry().rollback(command.version, command.reason, command.actor)
-    return registry().deploy(command.version, command.actor)
+    return _carried_out(parse(VersionCommand, event))
+
+
+def _carried_out(command: VersionCommand) -> dict[str, Any]:
+    number, reason, actor = command.version, command.reason, command.actor
+    work: dict[str, Callable[[Registry], dict[str, Any]]] = {
+        "approve": lambda made: made.approve(number, reason, actor),
+        "reject": lambda made: made.reject(number, reason, actor),
+        "rollback": lambda made: made.rollback(number, reason, actor),
+        "deploy": lambda made: made.deploy(number, actor),
+        "trial": lambda made: made.trial(number, reason, actor, dry_run=command.dry_run),
+        "end-trial": lambda made: made.end_trial(number, reason, actor),
+    }
+    return work[command.operation](registry())

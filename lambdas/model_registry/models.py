@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lambda_shared.events.models import Envelope, ModelEvaluationPassed
+from lambda_shared.events.models import Envelope, ModelEvaluationPassed, TrialDecided
 
 
 class PassedEvent(BaseModel):
@@ -18,15 +18,26 @@ class PassedEvent(BaseModel):
     detail: Envelope[ModelEvaluationPassed]
 
 
+class TrialEvent(BaseModel):
+    """EventBridge envelope of TrialDecided."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    detail_type: Literal["TrialDecided"] = Field(alias="detail-type")
+    detail: Envelope[TrialDecided]
+
+
 class VersionCommand(BaseModel):
     """A person's or the API's command about one version; actor is a Cognito subject or a role's name."""
 
     model_config = ConfigDict(extra="forbid")
 
-    operation: Literal["approve", "reject", "rollback", "deploy"]
+    operation: Literal["approve", "reject", "rollback", "deploy", "trial", "end-trial"]
     version: int = Field(ge=1)
     reason: str = Field(default="no reason given", max_length=1000)
     actor: str = Field(default="operator", max_length=128)
+    dry_run: bool = False
+    """Of a trial: only say whether it could begin."""
 
 
 class RejectedNotice(BaseModel):

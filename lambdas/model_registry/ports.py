@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 Approval = Literal["Approved", "Rejected", "PendingManualApproval"]
-Step = Literal["gate-refused", "approved", "rejected", "deployed", "rolled-back", "withdrawn"]
+Step = Literal[
+    "gate-refused", "approved", "rejected", "deployed", "rolled-back", "withdrawn", "trial-started", "trial-ended"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,14 @@ class Hosting(Protocol):
 
     def deploy(self, version: Version) -> Literal["created", "updated", "unchanged"]:
         """Bring the endpoint to that version. Raises TransientError while it is still changing."""
+        ...
+
+    def trial(self) -> tuple[int, int] | None:
+        """Numbers of champion and challenger, where the endpoint is in a trial."""
+        ...
+
+    def try_out(self, champion: Version, challenger: Version) -> Literal["created", "updated", "unchanged"]:
+        """Serve both, the challenger for its share. Raises TransientError while the endpoint is changing."""
         ...
 
 

@@ -7,14 +7,17 @@ rollback, which withdraws what came after. A decision is recorded before it is c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lambda_shared.clock import Clock
 from lambda_shared.errors import ConflictError
-from lambda_shared.events.models import ModelDeployed, ModelEvaluationPassed
+from lambda_shared.events.models import ModelDeployed, ModelEvaluationPassed, TrialDecided
 from lambda_shared.events.publisher import Publisher, deterministic_event_id
 from lambda_shared.metrics import Meter
 from model_registry.ports import Decision, Decisions, Hosting, Humans, Packages, Step, Version
+
+TRIAL: Final = "trial"
+"""Who decided, where the sequential test did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +69,16 @@ class Registry:
         return _answer(version, "approved")
 
     def reject(self, number: int, reason: str, actor: str) -> dict[str, Any]:
-        """Reject a version. What the endpoint serves does not change by itself: that needs a rollback."""
+        """Reject a version. What the endpoint serves alone does not change: that needs a rollback; a trial ends."""
         version = self.packages.version(number)
         if version.approval != "Rejected":
             self._record("rejected", version, actor, reason)
             self.packages.decide(version, "Rejected", f"{actor}: {reason}")
             self.meter.count("ModelRejected")
             self.humans.tell(f"Model version {number} rejected", f"Version {number} was rejected.")
+        pair = self.hosting.trial()
+        if pair is not None and pair[1] == number:  # a rejected model answers nobody
+            return self._leave_trial(pair, "rejected", actor, reason)
         return _answer(version, "rejected")
 
     def deploy(self, number: int, actor: str) -> dict[str, Any]:
@@ -101,6 +107,81 @@ class Registry:
             self.packages.decide(newer, "Rejected", f"{actor}: rollback to version {number}, {reason}")
         self.packages.decide(version, "Approved", f"{actor}: rollback, {reason}")
         return self._deploy(version, "rolled-back", actor)
+
+    def trial(self, number: int, reason: str, actor: str, *, dry_run: bool = False) -> dict[str, Any]:
+        """Serve a newer version beside the one in service, for its share of the requests, until a decision.
+
+        Raises:
+            ConflictError: nothing is in service, the version was decided about, or another trial is under way.
+        """
+        version, champion = self._forwards(number), self._champion()
+        if version.approval != "PendingManualApproval":
+            raise ConflictError("DECIDED", f"version {number} is {version.approval.lower()}: there is nothing to try")
+        pair, wanted = self.hosting.trial(), (champion.number, number)
+        if pair not in (None, wanted):
+            raise ConflictError("TRIAL_UNDER_WAY", "another trial is under way: end it first")
+        told = {"champion_version": champion.number}
+        if dry_run:
+            return {**_answer(version, "trial-could-begin"), **told}
+        self._record("trial-started", version, actor, f"beside version {champion.number}: {reason}")
+        change = self.hosting.try_out(champion, version)
+        if change != "unchanged":
+            self.humans.tell(
+                f"Model version {number} is on trial",
+                f"Endpoint {self.endpoint_name} is moving to version {champion.number} and, on trial, {number}.",
+            )
+        return {**_answer(version, "trial-started"), **told, "endpoint": self.endpoint_name, "change": change}
+
+    def end_trial(self, number: int, reason: str, actor: str) -> dict[str, Any]:
+        """Serve the champion alone again; the challenger may still be approved or rejected.
+
+        Raises:
+            ConflictError: that version is not on trial.
+        """
+        pair = self.hosting.trial()
+        if pair is None or pair[1] != number:
+            raise ConflictError("NO_TRIAL", f"version {number} is not on trial")
+        return self._leave_trial(pair, "trial-ended", actor, reason)
+
+    def decided(self, event: TrialDecided) -> dict[str, Any]:
+        """The sequential test has decided: the better version goes into service if the stack lets it, a worse one goes.
+
+        Going back needs nobody's consent; a late or repeated event finds no such trial and changes nothing.
+        """
+        pair, challenger = self.hosting.trial(), self.packages.version(event.challenger_version)
+        if pair != (event.champion_version, event.challenger_version):
+            return _answer(challenger, "no-such-trial")
+        why = (
+            f"{event.outcome} after {event.studies} studies: agreement with the readers "
+            f"{event.challenger_agreement:.4f}, champion {event.champion_agreement:.4f}, evidence {event.evidence:.1f}"
+        )
+        if event.outcome == "worse":
+            return self.reject(challenger.number, why, TRIAL)
+        if event.outcome == "undecided":
+            return self._leave_trial(pair, "trial-ended", TRIAL, why)
+        if not self.auto_approve:
+            self.humans.tell(
+                f"Model version {challenger.number} has won its trial",
+                f"Version {challenger.number} is {why}. An administrator approves it: "
+                f"POST /models/{challenger.number}/approval.",
+            )
+            return _answer(challenger, "waiting-for-approval")
+        approved = self.approve(challenger.number, why, TRIAL)
+        return approved if self.auto_deploy else self._deploy(challenger, "trial-won", TRIAL)
+
+    def _champion(self) -> Version:
+        approved = self.packages.approved_after(0)
+        if not approved:
+            raise ConflictError(
+                "NO_CHAMPION", "no version is approved: approve the first one, nothing is there to beat"
+            )
+        return approved[-1]
+
+    def _leave_trial(self, pair: tuple[int, int], decision: str, actor: str, reason: str) -> dict[str, Any]:
+        champion, challenger = (self.packages.version(number) for number in pair)
+        self._record("trial-ended", challenger, actor, f"version {champion.number} alone again: {reason}")
+        served = self._deploy(champion, decision, actor)
+        return {**_answer(challenger, decision), "champion_version": champion.number, "change": served["change"]}
 
     def notify_rejected(self, accuracy: float, threshold: float, execution: str, reason: str = "") -> dict[str, str]:
         """The pipeline's gate refused a model; the pipeline's Lambda step reads `status`."""

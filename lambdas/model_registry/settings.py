@@ -16,6 +16,7 @@ class Settings:
     Attributes:
         auto_approve: approve a model that passed both evaluations; otherwise a human is asked.
         auto_deploy: serve a model as soon as it is approved.
+        challenger_percent: of the requests that a challenger answers in a trial.
     """
 
     model_package_group: str
@@ -30,6 +31,7 @@ class Settings:
     data_capture_uri: str
     data_capture_percent: int
     endpoint_kms_key_arn: str
+    challenger_percent: int
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -12,6 +12,7 @@ import io
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="CT images of one study")
     parser.add_argument("--endpoint", required=True, help="name of the SageMaker endpoint")
     parser.add_argument("--group", help="model package group (default: as the endpoint is called)")
+    parser.add_argument("--study-key", help="pseudonym of the study: the answers count in a trial of two models")
     parser.add_argument("--out", required=True, type=Path, help="folder for the DICOM files")
     asked = parser.parse_args(arguments)
     try:
-        made = judged([path.read_bytes() for path in asked.images], asked.endpoint, asked.group or asked.endpoint)
+        contents = [path.read_bytes() for path in asked.images]
+        made = judged(contents, Asked(asked.endpoint, asked.study_key), asked.group or asked.endpoint)
     except (ValidationError, ValueError) as refusal:
         print(f"refused: {type(refusal).__name__}: {_said(refusal)}", file=sys.stderr)
         return REFUSED
@@ -55,7 +58,29 @@ def _said(refusal: ValueError) -> str:
     return str(refusal)
 
 
-def judged(contents: Sequence[bytes], endpoint: str, group: str) -> list[Any]:
+@dataclass
+class Asked:
+    """The endpoint as asked about one study: all images go to the model that answered the first, in a trial too."""
+
+    endpoint: str
+    study_key: str | None = None
+    variant: str | None = None
+
+    def ask(self, runtime: Any, content: bytes, attributes: str | None = None) -> Any:
+        """One image's answer."""
+        said = {"CustomAttributes": attributes, "TargetVariant": self.variant, "InferenceId": self.study_key}
+        answer = runtime.invoke_endpoint(
+            EndpointName=self.endpoint,
+            ContentType=DICOM,
+            Accept="application/json",
+            Body=content,
+            **{name: value for name, value in said.items() if value},
+        )
+        self.variant = answer["InvokedProductionVariant"]
+        return json.loads(answer["Body"].read())
+
+
+def judged(contents: Sequence[bytes], asked: Asked, group: str) -> list[Any]:
     """The report of the images, and their heat maps."""
     import boto3  # pyright: ignore[reportMissingTypeStubs]
     import numpy as np
@@ -68,11 +93,11 @@ def judged(contents: Sequence[bytes], endpoint: str, group: str) -> list[Any]:
     library: Any = pydicom
     runtime = aws.client("sagemaker-runtime")
     images = [library.dcmread(io.BytesIO(content)) for content in contents]
-    answers = [Answer.model_validate(_ask(runtime, endpoint, content)) for content in contents]
+    answers = [Answer.model_validate(asked.ask(runtime, content)) for content in contents]
     provenance = origin(aws.client("sagemaker"), group, answers[0].model_version)
     made: list[Any] = [report(images, answers, provenance)]
     for image, content in zip(images, contents, strict=True):
-        (heat,) = _ask(runtime, endpoint, content, EXPLAIN)["explanations"]
+        (heat,) = asked.ask(runtime, content, EXPLAIN)["explanations"]
         prepared, warmth = np.asarray(heat["image"], np.float64), np.asarray(heat["heat"], np.float64)
         made.append(capture(image, prepared, warmth, provenance))
     return made
@@ -92,13 +117,6 @@ def origin(sagemaker: Any, group: str, version: str) -> Provenance:
         snapshot_id=said.get("snapshot_id", ""),
         code_commit=said.get("code_commit", ""),
     )
-
-
-def _ask(runtime: Any, endpoint: str, content: bytes, attributes: str | None = None) -> Any:
-    request = {"EndpointName": endpoint, "ContentType": DICOM, "Accept": "application/json", "Body": content}
-    if attributes:
-        request["CustomAttributes"] = attributes
-    return json.loads(runtime.invoke_endpoint(**request)["Body"].read())
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ OUR_EVENTS = {
     "ImageVerified": event_patterns.image_verified(),
     "ModelEvaluationPassed": event_patterns.model_evaluation_passed(),
     "MetricViolation": event_patterns.metric_violation(),
+    "TrialDecided": event_patterns.trial_decided(),
 }
 
 
@@ -184,6 +185,6 @@ def test_the_gateway_refuses_no_body_that_the_application_accepts(name: str) -> 
 
 
 def test_the_dashboard_names_the_production_variant_that_the_registry_makes() -> None:
-    from model_registry.adapters import VARIANT
+    from lambda_shared.trials import CHAMPION
 
-    assert dashboards.VARIANT == VARIANT
+    assert dashboards.VARIANT == CHAMPION

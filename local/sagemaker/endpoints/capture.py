@@ -37,10 +37,8 @@ class Capture:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def add(
-        self, variant: str, given: tuple[str, bytes], answered: tuple[str, bytes], custom_attributes: str | None
-    ) -> None:
-        """Take one invocation, as (content type, body) each, if it is in the sample."""
+    def add(self, variant: str, given: tuple[str, bytes], answered: tuple[str, bytes], told: Mapping[str, Any]) -> None:
+        """Take one invocation, as (content type, body) each, if it is in the sample; `told` is what its caller says."""
         if self._random.uniform(0, 100) >= float(self._config["InitialSamplingPercentage"]):
             return
         data: dict[str, Any] = {}
@@ -49,9 +47,7 @@ class Capture:
         if self._modes & {"Output", "InputAndOutput"}:
             data["endpointOutput"] = self._part("OUTPUT", *answered)
         now = dt.datetime.fromtimestamp(self._context.clock.now(), dt.UTC)
-        metadata: dict[str, Any] = {"eventId": str(uuid.uuid4()), "inferenceTime": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        if custom_attributes:
-            metadata["customAttributes"] = [custom_attributes]
+        metadata = {"eventId": str(uuid.uuid4()), "inferenceTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"), **told}
         line = json.dumps({"captureData": data, "eventMetadata": metadata, "eventVersion": "0"})
         with self._lock:
             self._records.setdefault(variant, []).append(line)

@@ -45,6 +45,7 @@ class Invocation:
     accept: str
     custom_attributes: str | None = None
     target_variant: str | None = None
+    inference_id: str | None = None
 
     @classmethod
     def of(cls, endpoint: str, headers: Mapping[str, str], body: bytes) -> Invocation:
@@ -56,6 +57,7 @@ class Invocation:
             accept=headers.get("accept", "*/*"),
             custom_attributes=headers.get(_CUSTOM),
             target_variant=headers.get("x-amzn-sagemaker-target-variant"),
+            inference_id=headers.get("x-amzn-sagemaker-inference-id"),
         )
 
 
@@ -109,7 +111,9 @@ def _ask(context: Context, fleet: Fleet, invocation: Invocation) -> Reply:
         raise _model_error(context, variant, server, reply)
     if fleet.capture is not None:
         given, answered = (invocation.content_type, invocation.body), (reply.content_type, reply.body)
-        fleet.capture.add(variant, given, answered, invocation.custom_attributes)
+        said = {"customAttributes": [invocation.custom_attributes], "inferenceId": invocation.inference_id}
+        told = {name: value for name, value in said.items() if value not in (None, [None])}
+        fleet.capture.add(variant, given, answered, told)
     answer_headers = {"Content-Type": reply.content_type, "x-Amzn-Invoked-Production-Variant": variant}
     if invocation.custom_attributes:
         answer_headers["X-Amzn-SageMaker-Custom-Attributes"] = invocation.custom_attributes

@@ -56,6 +56,7 @@ def program(context: Context, workload: Workload) -> Callable[..., dict[str, Any
                 model_registry=receiver("model-registry"),
                 drift_schedule="rate(1 day)",
                 drift_retrains=retrains,
+                trial_schedule="rate(1 day)",
             ),
         )
         return {"rules": routes.rule_names, "inbox": events.alerts_inbox_url}

@@ -47,6 +47,7 @@ class Fake:
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] = []
         self.refusal = ""
+        self.judgement: dict[str, Any] = {"decision": "no-trial"}
 
     def get_paginator(self, operation: str) -> Any:
         pages = {
@@ -102,8 +103,11 @@ class Fake:
         return {"Arn": "arn:aws:sts::111122223333:assumed-role/admin/kim"}
 
     def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
-        assert FunctionName == "healthcare-imaging-mlops-local-model-registry"
         self.commands.append(json.loads(Payload))
+        judges = self.commands[-1] == {"operation": "trial", "dry_run": self.commands[-1].get("dry_run")}
+        assert FunctionName == f"healthcare-imaging-mlops-local-model-{'evaluation' if judges else 'registry'}"
+        if judges:
+            return {"Payload": io.BytesIO(json.dumps(self.judgement).encode())}
         body = {"errorMessage": self.refusal} if self.refusal else {"decision": "rolled-back"}
         failed = {"FunctionError": "Unhandled"} if self.refusal else {}
         return {"Payload": io.BytesIO(json.dumps(body).encode()), **failed}
@@ -116,8 +120,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Fake:
     return fake
 
 
-def run(*words: str) -> str:
-    done = CliRunner().invoke(entry.app, ["registry", *words], catch_exceptions=False)
+def run(*words: str, app: str = "registry") -> str:
+    done = CliRunner().invoke(entry.app, [app, *words], catch_exceptions=False)
     return done.output
 
 
@@ -164,3 +168,33 @@ def test_the_history_tells_who_decided_what(aws: Fake) -> None:
     assert lines[0] == "t  gate-refused  no version  role/admin: drift"
     assert "rolled-back   version 1" in lines[1]
     assert "evaluation_timestamp" not in run("history", "--json")
+
+
+def test_a_trial_is_started_dry_or_wet_and_stopped_under_the_callers_name(aws: Fake) -> None:
+    run("start", "2", "--reason", "new scanner", "--dry-run", app="trial")
+    run("start", "2", "--reason", "new scanner", app="trial")
+    run("stop", "2", "--reason", "wrong scanner", app="trial")
+    asked = [(one["operation"], one.get("dry_run", False), one["actor"]) for one in aws.commands]
+    who = "assumed-role/admin/kim"
+    assert asked == [("trial", True, who), ("trial", False, who), ("end-trial", False, who)]
+
+
+def test_a_trial_is_judged_and_its_evidence_shown(aws: Fake) -> None:
+    assert run("judge", app="trial") == "No trial is under way.\n"
+    arm = {"version": 1, "studies": 100, "agreements": 80, "agreement": 0.8}
+    aws.judgement = {
+        "decision": "better",
+        "since": "2026-11-21",
+        "champion": arm,
+        "challenger": {**arm, "version": 2, "agreements": 95, "agreement": 0.95},
+        "evidence_better": 31.4,
+        "evidence_worse": 1.0,
+        "evidence_needed": 20,
+        "studies": 200,
+        "most_studies": 2000,
+    }
+    text = run("judge", "--dry-run", app="trial")
+    assert aws.commands[-1] == {"operation": "trial", "dry_run": True}
+    assert "challenger  version 2        95 of   100 studies as the readers (0.9500)" in text
+    assert "better 31.4, worse 1; needed 20" in text
+    assert json.loads(run("judge", "--json", app="trial")) == aws.judgement

@@ -34,6 +34,7 @@ MetricName = Literal[
     "DriftWindowImages",
     "DriftedFigures",
     "DriftLargestPsi",
+    "TrialStudies",
     "ChampionAccuracy",
     "ModelApproved",
     "ModelRejected",

@@ -51,6 +51,9 @@ class FakeSageMaker:
             "ModelPackageGroupName": group,
             "ModelApprovalStatus": approval,
             "CreationTime": datetime(2026, 11, 21, 11, 0, tzinfo=UTC),
+            "InferenceSpecification": {
+                "Containers": [{"Image": "image@sha256:0", "ModelDataUrl": f"s3://artifacts/{number}.tar.gz"}]
+            },
         }
 
     def list_model_packages(self, **_: Any) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def test_capture_writes_each_content_type_in_its_encoding(
         "CaptureOptions": [{"CaptureMode": "Input"}],
     }
     capture = Capture(context, "e", config, cloud.assume(JOB_ROLE, "s"))
-    capture.add("v", (content_type, body), ("text/plain", b"secret"), None)
+    capture.add("v", (content_type, body), ("text/plain", b"secret"), {})
     capture.close()
     (name, content), *_ = cloud.objects.items()
     assert name.startswith("b/capture/e/v/2027/")
@@ -171,6 +171,6 @@ def test_capture_writes_each_content_type_in_its_encoding(
 def test_capture_takes_only_its_sample(context: Any, cloud: Any) -> None:
     config = {"InitialSamplingPercentage": 0, "DestinationS3Uri": "s3://b/capture", "CaptureOptions": []}
     capture = Capture(context, "e", config, cloud.assume(JOB_ROLE, "s"))
-    capture.add("v", ("text/csv", b""), ("text/csv", b""), None)
+    capture.add("v", ("text/csv", b""), ("text/csv", b""), {})
     capture.close()
     assert cloud.objects == {}

@@ -21,12 +21,14 @@ ANSWER = {"probability": 0.875, "finding": "pneumonia", "threshold": 0.5, "model
 class FakeEndpoint:
     def __init__(self, answer: dict[str, Any]) -> None:
         self.answer = answer
+        self.asked: list[tuple[Any, Any]] = []
 
     def invoke_endpoint(self, **request: Any) -> dict[str, Any]:
         assert (request["EndpointName"], request["ContentType"]) == ("pneumonia", "application/dicom")
         explained = {"explanations": [{"image": np.full((64, 64), 0.5).tolist(), "heat": [[0.0, 1.0], [0.0, 0.0]]}]}
         body = explained if request.get("CustomAttributes") == "explain=true" else self.answer
-        return {"Body": io.BytesIO(json.dumps(body).encode())}
+        self.asked.append((request.get("TargetVariant"), request.get("InferenceId")))
+        return {"Body": io.BytesIO(json.dumps(body).encode()), "InvokedProductionVariant": "challenger"}
 
 
 class FakeRegistry:
@@ -47,10 +49,11 @@ def images(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    def call(images: list[str], **changes: Any) -> int:
+    def call(images: list[str], *options: str, **changes: Any) -> int:
         clients = {"sagemaker-runtime": FakeEndpoint({**ANSWER, **changes}), "sagemaker": FakeRegistry()}
+        call.endpoint = clients["sagemaker-runtime"]  # pyright: ignore[reportFunctionMemberAccess]
         monkeypatch.setattr(boto3, "client", clients.__getitem__)
-        return main(["--endpoint", "pneumonia", "--out", str(tmp_path / "out"), *images])
+        return main(["--endpoint", "pneumonia", "--out", str(tmp_path / "out"), *options, *images])
 
     return call
 
@@ -73,3 +76,10 @@ def test_an_answer_that_cannot_be_traced_writes_nothing_and_names_nobody(
     said = capsys.readouterr()
     assert "refused" in said.err
     assert not [word for word in ("DOE", "JANE", "4711") if word in said.err + said.out]
+
+
+def test_in_a_trial_the_model_that_answered_first_answers_for_the_whole_study(ask: Any, images: list[str]) -> None:
+    assert ask(images, "--study-key", "a" * 32) == 0
+    assert ask.endpoint.asked == [(None, "a" * 32)] + 3 * [("challenger", "a" * 32)]
+    assert ask(images) == 0
+    assert {study for _, study in ask.endpoint.asked} == {None}

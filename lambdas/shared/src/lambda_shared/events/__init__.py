@@ -7,6 +7,7 @@ from lambda_shared.events.models import (
     MetricViolation,
     ModelDeployed,
     ModelEvaluationPassed,
+    TrialDecided,
 )
 from lambda_shared.events.publisher import EventPublisher, Publisher, deterministic_event_id
 
@@ -19,5 +20,6 @@ __all__ = [
     "ModelDeployed",
     "ModelEvaluationPassed",
     "Publisher",
+    "TrialDecided",
     "deterministic_event_id",
 ]

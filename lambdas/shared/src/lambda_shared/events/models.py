@@ -50,6 +50,18 @@ class MetricViolation(EventData):
     detail: str
 
 
+class TrialDecided(EventData):
+    """A trial of two versions on the endpoint has ended: what the sequential test says of the challenger."""
+
+    outcome: Literal["better", "worse", "undecided"]
+    champion_version: int = Field(ge=1)
+    challenger_version: int = Field(ge=1)
+    studies: int = Field(ge=1)
+    champion_agreement: float = Field(ge=0, le=1)
+    challenger_agreement: float = Field(ge=0, le=1)
+    evidence: float = Field(ge=0)
+
+
 class ModelDeployed(EventData):
     """An endpoint serves (or is being moved to) a model version."""
 
@@ -63,6 +75,7 @@ DETAIL_TYPES: dict[str, type[EventData]] = {
     "ModelEvaluationPassed": ModelEvaluationPassed,
     "MetricViolation": MetricViolation,
     "ModelDeployed": ModelDeployed,
+    "TrialDecided": TrialDecided,
 }
 DataType = TypeVar("DataType", bound=EventData)
 

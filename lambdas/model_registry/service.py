@@ -149,7 +149,7 @@ class Registry:
         Going back needs nobody's consent; a late or repeated event finds no such trial and changes nothing.
         """
         pair, challenger = self.hosting.trial(), self.packages.version(event.challenger_version)
-        if pair != (event.champion_version, event.challenger_version):
+        if pair is None or pair != (event.champion_version, event.challenger_version):
             return _answer(challenger, "no-such-trial")
         why = (
             f"{event.outcome} after {event.studies} studies: agreement with the readers "

@@ -18,6 +18,7 @@ from imaging.errors import ImageRejected, ReasonCode
 from imaging.limits import DEFAULT_LIMITS, Limits
 from imaging.metadata import ImageMetadata
 from imaging.parse import PREAMBLE_BYTES, ParsedImage, read
+from imaging.pixel_digest import Picture, picture_of
 from imaging.pixel_risk import pixel_risk, refuse_uncleanable
 from imaging.pixels import EXTENDED_OFFSETS, CleanPixels, cleaned_pixels, extended_offsets_are_true
 from imaging.profile import EDITION, Option
@@ -94,6 +95,7 @@ class CleanedObject:
     tail: bytes = field(repr=False)
     keys: PseudonymKeys
     report: Report
+    picture: Picture = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,11 @@ class Deidentified:
     data: bytes = field(repr=False)
     keys: PseudonymKeys
     report: Report
+    picture: Picture = field(repr=False)
+
+    def pixel_digest(self) -> str:
+        """`imaging.pixel_digest.pixel_digest` of `data`, from the pixels that were at hand when it was cleaned."""
+        return self.picture.digest(lambda: self.data)
 
 
 def deidentify(data: bytes, key: bytes, options: Options = DEFAULT_OPTIONS) -> Deidentified:
@@ -119,7 +126,10 @@ def deidentify(data: bytes, key: bytes, options: Options = DEFAULT_OPTIONS) -> D
     """
     cleaned = clean(data, key, options)
     return Deidentified(
-        data=b"".join((cleaned.head, cleaned.pixels, cleaned.tail)), keys=cleaned.keys, report=cleaned.report
+        data=b"".join((cleaned.head, cleaned.pixels, cleaned.tail)),
+        keys=cleaned.keys,
+        report=cleaned.report,
+        picture=cleaned.picture,
     )
 
 
@@ -168,6 +178,7 @@ def clean(data: bytes | memoryview, key: bytes, options: Options = DEFAULT_OPTIO
         pixels=pieces[1],
         tail=pieces[2],
         keys=keys,
+        picture=picture_of(parsed, value, compressed=work.syntax.is_encapsulated),
         report=Report(
             edition=f"PS3.15 {EDITION}",
             options=tuple(sorted(option.value for option in applied)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from image_ingestion.ports import RejectedError
+from image_ingestion.ports import CleanImage, RejectedError
 from lambda_shared.errors import ConfigurationError
 from lambda_shared.tracking import ImageFacts
 
@@ -44,7 +44,7 @@ class DicomLibrary:
             frames=image.frames,
         )
 
-    def deidentify(self, data: bytes) -> bytes:
+    def deidentify(self, data: bytes) -> CleanImage:
         """The object without identifiers. Raises RejectedError when it cannot be made safe."""
         from imaging.deidentify import DEFAULT_OPTIONS, Options, deidentify
         from imaging.errors import ImageRejected
@@ -52,15 +52,10 @@ class DicomLibrary:
 
         kept = {Option.PATIENT} if self._keep_patient_characteristics else set[Option]()
         try:
-            return deidentify(data, self._secret(), Options(chosen=DEFAULT_OPTIONS.chosen | kept)).data
+            clean = deidentify(data, self._secret(), Options(chosen=DEFAULT_OPTIONS.chosen | kept))
         except ImageRejected as refusal:
             raise RejectedError(refusal.code.value, refusal.tag_keyword, refusal.rule, refusal.sentence) from None
-
-    def pixel_digest(self, data: bytes) -> str:
-        """Digest of what the object shows; empty where it has none."""
-        from imaging.pixel_digest import pixel_digest
-
-        return pixel_digest(data)
+        return CleanImage(clean.data, clean.pixel_digest())
 
     def _secret(self) -> bytes:
         from imaging.pseudonym import key_from_secret

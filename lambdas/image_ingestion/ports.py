@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lambda_shared.tracking import ImageFacts
@@ -58,6 +58,18 @@ class RejectedError(Exception):
         self.sentence = sentence
 
 
+@dataclass(frozen=True)
+class CleanImage:
+    """An object without identifiers.
+
+    Attributes:
+        pixel_sha256: digest of what it shows; empty where it has none.
+    """
+
+    data: bytes = field(repr=False)
+    pixel_sha256: str
+
+
 class ImageLibrary(Protocol):
     """Validation and de-identification of one DICOM object."""
 
@@ -65,12 +77,8 @@ class ImageLibrary(Protocol):
         """Validate; answers pseudonyms and technical attributes. Raises RejectedError."""
         ...
 
-    def deidentify(self, data: bytes) -> bytes:
+    def deidentify(self, data: bytes) -> CleanImage:
         """The object without identifiers. Raises RejectedError when it cannot be made safe."""
-        ...
-
-    def pixel_digest(self, data: bytes) -> str:
-        """Digest of what the object shows; empty where it has none."""
         ...
 
 

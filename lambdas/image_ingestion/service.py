@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from image_ingestion.models import ObjectReference
-from image_ingestion.ports import ImageLibrary, ImportQueue, ObjectStore, RejectedError, StoredObject
+from image_ingestion.ports import CleanImage, ImageLibrary, ImportQueue, ObjectStore, RejectedError, StoredObject
 from image_ingestion.quarantine import Quarantine
 from lambda_shared.clock import Clock, iso
 from lambda_shared.errors import InvalidEventError, NotFoundError, PlatformError
@@ -85,9 +85,9 @@ class Ingestion:
             self.meter.count("DeidentificationRefused")
             return {"object_id": tracked.object_id, "deid_status": "REFUSED"}
         key = f"deidentified/{tracked.patient_key}/{tracked.study_key}/{tracked.image_key}.dcm"
-        self.store.put(self.research_bucket, key, clean, DICOM_TYPE)
+        self.store.put(self.research_bucket, key, clean.data, DICOM_TYPE)
         changes = {"deid_status": "DEIDENTIFIED", "processed_key": key}
-        changes["pixel_sha256"] = self.library.pixel_digest(clean)  # a label holds for these pixels and no others
+        changes["pixel_sha256"] = clean.pixel_sha256  # a label holds for these pixels and no others
         self.tracking.annotate(tracked.object_id, changes, now)
         return {"object_id": tracked.object_id, "deid_status": "DEIDENTIFIED"}
 
@@ -140,7 +140,7 @@ class Ingestion:
             raise RejectedError("TOO_LARGE", rule=limit, sentence="The upload is larger than the platform reads.")
         return stored
 
-    def _cleaned(self, data: bytes) -> bytes:
+    def _cleaned(self, data: bytes) -> CleanImage:
         try:
             return self.library.deidentify(data)
         except (RejectedError, PlatformError, MemoryError):

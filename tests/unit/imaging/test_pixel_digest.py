@@ -15,6 +15,8 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.uid import RLELossless
 
+from imaging import pixel_digest as under_test
+from imaging.deidentify import Options, deidentify
 from imaging.pixel_digest import pixel_digest
 from training import pixels
 
@@ -100,3 +102,25 @@ def test_a_functions_layer_has_no_numpy_and_native_pixels_need_none(tmp_path: Pa
 def test_byte_order_and_sample_size_do_not_matter(name: str) -> None:
     path = Path(str(get_testdata_file(name)))
     assert pixel_digest(path.read_bytes()) == pixels.digest(pydicom.dcmread(path))
+
+
+SHIPPED = (
+    *("CT_small.dcm", "MR_small_bigendian.dcm", "MR_small_RLE.dcm", "image_dfl.dcm", "MR_small_implicit.dcm"),
+    *("rtdose.dcm", "rtplan.dcm", "MR_small_jpeg_ls_lossless.dcm", "SC_rgb_small_odd.dcm", "liver_1frame.dcm"),
+)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_cleaning_gives_the_digest_of_what_it_wrote_without_reading_again(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = Path(str(get_testdata_file(name))).read_bytes()
+    cleaned = deidentify(content, bytes(range(32)), Options(pixels_known_clean=True))
+    wanted = pixel_digest(cleaned.data)
+    monkeypatch.setattr(under_test, "read", None)
+    assert cleaned.pixel_digest() == wanted
+
+
+def test_the_shipped_files_have_digests_and_some_have_none() -> None:
+    kept = [pixel_digest(Path(str(get_testdata_file(name))).read_bytes()) for name in SHIPPED]
+    assert {bool(digest) for digest in kept} == {True, False}

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 
 from image_ingestion.library import DicomLibrary
+from imaging.pixel_digest import pixel_digest
 from training import groups
 
 KEPT_CODE = "113108"  # CID 7050, Retain Patient Characteristics Option
@@ -16,7 +17,9 @@ KEPT_CODE = "113108"  # CID 7050, Retain Patient Characteristics Option
 
 def cleaned(data: bytes, *, keep: bool) -> tuple[bytes, pydicom.Dataset]:
     made = DicomLibrary(lambda: "5a" * 32, keep_patient_characteristics=keep).deidentify(data)
-    return made, pydicom.dcmread(BytesIO(made))
+    assert made.pixel_sha256 == pixel_digest(made.data)
+    assert made.pixel_sha256
+    return made.data, pydicom.dcmread(BytesIO(made.data))
 
 
 @pytest.mark.parametrize(

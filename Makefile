@@ -84,6 +84,10 @@ model-drill: up ## a champion, a worse challenger refused, a better one promoted
 monitor-%: setup-unit-quiet ## monitor-prod, ...: what a stack is doing now, until Ctrl-C (monitor-local: this machine's)
 	@$(PYTHON) -m operations $(if $(filter local,$*),--environment .run/aws/ready.json) monitor --stack $*
 
+.PHONY: console
+console: up ## a page about the local stack: the way of one image, alarms, why IAM denies, resources; until Ctrl-C
+	@$(PYTHON) -m operations --environment .run/aws/ready.json console --stack local --state .run/state/.pulumi/stacks/healthcare-imaging-mlops/local.json
+
 deploy-%: setup-unit-quiet ## deploy-dev, ...: look for drift and save a plan; with CONFIRM=yes apply that plan (for a team CI does it)
 	@$(PYTHON) -m gitops $(if $(filter yes,$(CONFIRM)),apply,plan) --stack $* --commit "$$(git rev-parse HEAD)"
 	@$(if $(filter yes,$(CONFIRM)),,echo "nothing was changed: read build/gitops, then make deploy-$* CONFIRM=yes")

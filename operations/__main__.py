@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -170,6 +171,26 @@ def monitor(
         if once:
             return
         time.sleep(every)
+
+
+@app.command()
+def console(
+    state: Annotated[
+        Path, typer.Option(help="State of the stack: the local stack's file, or what `pulumi stack export` printed.")
+    ],
+    stack: Stack = "local",
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port of 127.0.0.1.")] = 4690,
+) -> None:
+    """A page for who learns and debugs, until Ctrl-C: the way of one image, alarms, why IAM denies, resources."""
+    import uvicorn
+
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "lambdas" / "shared" / "src"))  # as functions find it
+    from operations.console.server import LOOPBACK, Console
+
+    page = Console(clients=cache(boto3.client), stack=stack, state=state.read_text)
+    sys.stdout.write(f"http://{LOOPBACK}:{port}/ shows {stack}, to this machine only; Ctrl-C ends it\n")
+    sys.stdout.flush()
+    uvicorn.run(page.application(), host=LOOPBACK, port=port, log_level="warning")
 
 
 def main() -> int:

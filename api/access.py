@@ -23,7 +23,14 @@ Outside = Annotated[Ports, Depends(ports_of)]
 
 
 def readable_study(ports: Ports, person: Person, study_key: str, action: str) -> list[TrackedImage]:
-    """The images of a study that the person may read, with the read recorded.
+    """The images of a study that the person may read, with the read recorded. Raises as `assigned_study` does."""
+    images = assigned_study(ports, person, study_key)
+    ports.audit.record(person.subject, action, [study_key])
+    return images
+
+
+def assigned_study(ports: Ports, person: Person, study_key: str) -> list[TrackedImage]:
+    """The images of a study that the person may read; what is told of it is the caller's to record.
 
     Raises:
         NotFoundError: no image of the study was received.
@@ -36,7 +43,6 @@ def readable_study(ports: Ports, person: Person, study_key: str, action: str) ->
     for patient_key in sorted({image.patient_key for image in images}):
         if not may_read(ports, person, patient_key):
             raise NotAllowedError(person.subject, "NOT_ASSIGNED", "The patient is not assigned to you")
-    ports.audit.record(person.subject, action, [study_key])
     return images
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from api import assignments, delivery, labels, operations, problems, studies
+from api import assignments, delivery, labels, operations, predictions, problems, studies
 from api.models import Problem
 from api.ports import Ports
 
@@ -49,6 +49,7 @@ def create_app(ports: Ports, origins: Sequence[str] = ()) -> FastAPI:
         )
     app.include_router(studies.router)
     app.include_router(labels.router)
+    app.include_router(predictions.router)
     app.include_router(assignments.router)
     app.include_router(delivery.router)
     app.include_router(operations.router)

@@ -11,6 +11,7 @@ from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
 from api.adapters import CognitoAudit, DynamoStudies, PresignedUploads, SageMakerModels, SageMakerRuns
 from api.app import create_app
+from api.endpoint import DynamoPredictions, SageMakerEndpoint
 from api.labels import relay
 from api.names import PseudonymousNames
 from api.ports import Ports
@@ -47,6 +48,12 @@ def build_ports(values: Settings) -> Ports:
             group=values.model_package_group,
             registry_function=values.model_registry_function,
         ),
+        endpoint=SageMakerEndpoint(
+            {name: aws.client(name) for name in ("s3", "sagemaker", "sagemaker-runtime")},
+            values.preprocessed_bucket,
+            values.endpoint_name,
+        ),
+        predictions=DynamoPredictions(aws.table(values.metrics_table)),
         pipeline=SageMakerRuns(aws.client("sagemaker"), values.pipeline_name),
         publisher=EventPublisher(aws.client("events"), values.event_bus_name, "imaging.api"),
         audit=CognitoAudit(),

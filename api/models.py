@@ -161,6 +161,22 @@ class Labels(Answer):
     reading: Reading
 
 
+class Prediction(Answer):
+    """What a model version says of a study: the mean probability of pneumonia over the judged images, 0 to 1.
+
+    finding follows from the version's own threshold; images_judged is the sample, images_usable what it was drawn from.
+    """
+
+    study_key: str
+    model_version: int
+    finding: Finding
+    probability: float
+    threshold: float
+    images_judged: int
+    images_usable: int
+    predicted_at: str
+
+
 class Agreement(Answer):
     """Agreement of two readers, or of one with all others ("*"); kappa is null where chance alone gives it."""
 

@@ -12,6 +12,7 @@ from api.models import (
     Evaluation,
     Execution,
     ExecutionDetail,
+    Finding,
     Model,
     Status,
     UploadPlace,
@@ -86,6 +87,53 @@ class ModelRegistry(Protocol):
 
     def decide(self, version: int, decision: str, reason: str, actor: str) -> Decision:
         """Carry out a decision. Raises NotFoundError, ConflictError, TransientError."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a model version says of one image: probability and the threshold from which it counts, 0 to 1."""
+
+    probability: float
+    threshold: float
+    model_version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a model version said of a study: the mean over the judged ones of its usable images."""
+
+    study_key: str
+    model_version: int
+    finding: Finding
+    probability: float
+    threshold: float
+    images_judged: int
+    images_usable: int
+    predicted_at: str
+
+
+class ModelEndpoint(Protocol):
+    """The model in service."""
+
+    def version(self) -> int | None:
+        """The version in service; None where nothing is deployed."""
+        ...
+
+    def judge(self, processed_key: str) -> Judgement | None:
+        """What it says of one de-identified image; None when it cannot judge it."""
+        ...
+
+
+class PredictionsTable(Protocol):
+    """What models said, by study and version."""
+
+    def get(self, study_key: str, model_version: int) -> Prediction | None:
+        """What a version said of the study."""
+        ...
+
+    def keep(self, prediction: Prediction) -> bool:
+        """Keep what a version said; False when it is known already."""
         ...
 
 
@@ -176,6 +224,8 @@ class Ports:
     outbox: Outbox
     rules: Rules
     models: ModelRegistry
+    endpoint: ModelEndpoint
+    predictions: PredictionsTable
     pipeline: Pipeline
     publisher: Publisher
     audit: AuditLog

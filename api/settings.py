@@ -23,11 +23,13 @@ class Settings:
         readers_per_study: 1 or 2 blind reads make ground truth.
         adjudicate_on: what sends two reads to a third reader, with commas between: finding, uncertain.
         allowed_origin: https origins that a browser may call from, with commas between them; "none" lets none in.
+        preprocessed_bucket, endpoint_name: where de-identified images lie, and the endpoint that is asked about them.
         upload_url_seconds: how long a presigned upload URL is valid.
         model_registry_function: name of the function that carries out decisions about models.
     """
 
     training_data_bucket: str
+    preprocessed_bucket: str
     tracking_table: str
     assignments_table: str
     outbox_table: str
@@ -35,6 +37,7 @@ class Settings:
     metrics_table: str
     event_bus_name: str
     model_package_group: str
+    endpoint_name: str
     pipeline_name: str
     datastore_id: str
     client_ids: str

@@ -17,6 +17,8 @@ from components.function import FunctionSize
 from components.training_pipeline import model_group, pipeline_arn, pipeline_name
 
 ROLE: Final = "radiologist-api"
+PREDICTIONS: Final = "prediction#*"
+"""Partitions of the metrics table that hold what models said of studies (api/endpoint.py, contract test)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +27,14 @@ class ApiStores:
 
     Attributes:
         training_data_bucket: PHI zone, where presigned URLs may put uploads.
+        preprocessed_bucket: research zone, whose de-identified images the model in service is asked about.
         datastore_id: HealthImaging data store, named in answers.
         pseudonym_secret_arn: secret with the key of the pseudonyms.
         registry_function_name, registry_function_arn: the function that decides about models.
     """
 
     training_data_bucket: str
+    preprocessed_bucket: str
     tracking: Table
     assignments: Table
     labels: Table
@@ -70,6 +74,7 @@ def plan(
         layers=[api_layer],
         environment={
             "TRAINING_DATA_BUCKET": stores.training_data_bucket,
+            "PREPROCESSED_BUCKET": stores.preprocessed_bucket,
             "TRACKING_TABLE": stores.tracking.name,
             "ASSIGNMENTS_TABLE": stores.assignments.name,
             "LABELS_TABLE": stores.labels.name,
@@ -79,6 +84,7 @@ def plan(
             "METRICS_TABLE": stores.metrics.name,
             "EVENT_BUS_NAME": stores.bus_name,
             "MODEL_PACKAGE_GROUP": model_group(context),
+            "ENDPOINT_NAME": model_group(context),
             "PIPELINE_NAME": pipeline_name(context),
             "DATASTORE_ID": stores.datastore_id,
             "CLIENT_IDS": client_ids,
@@ -114,6 +120,7 @@ def plan(
             *_record_statements(stores),
             use_key(context, "UseTableKeys", "dynamodb", [keys.tracking], write=False),
             *_model_statements(context),
+            *_prediction_statements(workload, stores),
             Statement(
                 sid="AskRegistryToDecide",
                 actions=["lambda:InvokeFunction"],
@@ -149,6 +156,31 @@ def _record_statements(stores: ApiStores) -> list[Statement]:
             resources=[stores.outbox.arn],
         ),
         Statement(sid="ReadMetrics", actions=["dynamodb:Query"], resources=[stores.metrics.arn]),
+    ]
+
+
+def _prediction_statements(workload: Workload, stores: ApiStores) -> list[Statement]:
+    """Ask the model in service about de-identified images, and keep its answers."""
+    context = workload.context
+    return [
+        Statement(
+            sid="ReadDeidentifiedImages",
+            actions=["s3:GetObject"],
+            resources=objects(context, stores.preprocessed_bucket, "deidentified"),
+        ),
+        use_key(context, "ReadResearchKey", "s3", [workload.keys.research], write=False),
+        Statement(
+            sid="AskModel",
+            actions=["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"],
+            resources=[context.naming.arn("sagemaker", f"endpoint/{model_group(context)}")],
+        ),
+        Statement(
+            sid="KeepPredictions",
+            actions=["dynamodb:PutItem"],
+            resources=[stores.metrics.arn],
+            # evaluations and decisions lie in the same table: this function must not write one
+            conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [PREDICTIONS]}},
+        ),
     ]
 
 

@@ -338,6 +338,7 @@ def api_args(base: Foundation, events: PlatformEvents, mlops: MLOpsPipeline) -> 
         workload=base.workload(),
         stores=ApiStores(
             training_data_bucket=base.context.naming.bucket("training-data"),
+            preprocessed_bucket=base.context.naming.bucket("preprocessed"),
             tracking=base.table("image-tracking"),
             assignments=base.table("assignments"),
             labels=base.table("labels"),

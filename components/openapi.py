@@ -62,6 +62,7 @@ ROUTES: Final = (
     Route(path="/studies/{study_key}", method="get", operation="getStudy"),
     Route(path="/studies/{study_key}/labels", method="post", operation="createLabel", body="LabelRequest"),
     Route(path="/studies/{study_key}/labels", method="get", operation="listLabels"),
+    Route(path="/studies/{study_key}/prediction", method="get", operation="getPrediction"),
     Route(path="/agreement", method="get", operation="getAgreement"),
     Route(path="/assignments", method="get", operation="listAssignments", query=("reader", "patient_key")),
     Route(path="/assignments", method="post", operation="createAssignments", body="AssignmentRequest"),

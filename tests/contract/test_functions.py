@@ -109,6 +109,14 @@ def test_the_registry_writes_decisions_and_no_evaluation(program: Any, statement
     assert DECISIONS == READ_BY_THE_API == PARTITION
 
 
+def test_the_api_keeps_predictions_and_writes_no_evaluation_and_no_decision(program: Any, statements: Any) -> None:
+    from api.endpoint import PARTITIONS
+
+    statement = statements(program, "radiologist-api")["KeepPredictions"]
+    assert statement["Action"] == ["dynamodb:PutItem"]
+    assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{PARTITIONS}*"]}}
+
+
 def test_the_search_for_calls_finds_each_kind_of_call(tmp_path: Path, aws_calls: Any) -> None:
     source = """
 class Adapter:

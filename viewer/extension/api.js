@@ -34,6 +34,7 @@ async function call(method, path, body, options = {}) {
 // The UID goes in a body: a URL would leave it in logs and in the history.
 export const findStudy = uid => call('POST', '/studies/lookup', { study_instance_uid: uid });
 export const labels = key => call('GET', `/studies/${key}/labels`);
+export const prediction = key => call('GET', `/studies/${key}/prediction`);
 export const agreement = () => call('GET', '/agreement');
 // goes out even if the page is left meanwhile
 export const verify = (key, label) => call('POST', `/studies/${key}/labels`, label, { keepalive: true });

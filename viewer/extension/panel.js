@@ -1,5 +1,5 @@
-// The panel VERIFY AS GROUND TRUTH: finding, certainty, notes and who has read; what a model said is never shown, so no
-// read leans on it. A custom element, so that OHIF's React needs to know nothing of it. Text goes in by textContent only.
+// The panel VERIFY AS GROUND TRUTH: finding, certainty, notes and who has read; what a model said comes only after the
+// reader's own read is locked (the API refuses it before), so no read leans on it. A custom element, so that OHIF's React needs to know nothing of it. Text goes in by textContent only.
 import * as api from './api.js';
 import { activeViewport, isFull, studyUid } from './images.js';
 import * as reads from './reads.js';
@@ -19,6 +19,12 @@ const STATES = {
 };
 // What a read that was just taken makes of the study, before the API is asked how it stands.
 const stateAfter = label => STATES[label.state === 'VERIFIED' ? 'verified' : label.role === 'first' ? 'your-read' : 'adjudication'];
+const SILENT = {
+  NO_MODEL_IN_SERVICE: '',
+  NOTHING_JUDGED: 'The model in service cannot judge this study.',
+  READ_FIRST: '', // somebody began a new round meanwhile
+};
+const sentence = said => `Model version ${said.model_version}: ${said.finding}, ${Math.round(said.probability * 100)} % pneumonia on average of ${said.images_judged} of ${said.images_usable} images (from ${Math.round(said.threshold * 100)} % on it says pneumonia).`;
 const FORM = `
   <h2>Ground truth</h2>
   <p class="state" role="status" aria-live="polite">Loading…</p>
@@ -38,6 +44,7 @@ const FORM = `
     <button type="submit">VERIFY AS GROUND TRUTH</button>
     <p class="why" role="status" aria-live="assertive"></p>
   </form>
+  <p class="model" role="status" aria-live="polite"></p>
   <h3>History</h3>
   <ol class="history"></ol>
   <div class="agreement"></div>
@@ -97,6 +104,7 @@ class GroundTruthPanel extends HTMLElement {
       this.reading = undefined;
       this.missing = '';
       this.history([]);
+      this.model('');
       this.fill();
       this.load();
     }
@@ -142,6 +150,7 @@ class GroundTruthPanel extends HTMLElement {
       this.history(found.labels);
       this.state(STATES[found.reading.state] ?? found.reading.state);
       this.agree();
+      this.hear(uid);
     } catch (error) {
       if (turn !== this.turn || uid !== this.uid) return;
       const again = api.isPassing(error);
@@ -149,6 +158,18 @@ class GroundTruthPanel extends HTMLElement {
       if (again) setTimeout(() => { if (turn === this.turn && this.isConnected) this.load(); }, AGAIN_MS);
     }
     this.show();
+  }
+
+  // What the model in service says, once it may be heard: a figure beside the read, never a reason to hold it up.
+  async hear(uid) {
+    if (!this.reading.model_visible) { this.model(''); return; }
+    const turn = this.turn;
+    const text = await api.prediction(this.study).then(sentence, error => SILENT[error.code] ?? `The model's answer is not to be had: ${error.message}.`);
+    if (turn === this.turn && uid === this.uid) this.model(text);
+  }
+
+  model(text) {
+    this.querySelector('.model').textContent = text;
   }
 
   state(text) {

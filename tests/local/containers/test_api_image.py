@@ -28,7 +28,7 @@ def address(image: Callable[[str], Any]) -> Iterator[str]:
         port = str(probe.getsockname()[1])
     names = ("TRAINING_DATA_BUCKET", "TRACKING_TABLE", "LABELS_TABLE", "METRICS_TABLE", "EVENT_BUS_NAME")
     names += ("MODEL_PACKAGE_GROUP", "PIPELINE_NAME", "DATASTORE_ID", "MODEL_REGISTRY_FUNCTION", "ASSIGNMENTS_TABLE")
-    names += ("OUTBOX_TABLE", "CLIENT_IDS")
+    names += ("OUTBOX_TABLE", "CLIENT_IDS", "PREPROCESSED_BUCKET", "ENDPOINT_NAME")
     environment = {
         **dict.fromkeys(names, "x"),
         "HOST": "127.0.0.1",

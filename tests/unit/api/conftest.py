@@ -13,7 +13,7 @@ import pytest
 
 from api import models
 from api.lambda_handler import gateway
-from api.ports import Ports, StudyImages
+from api.ports import Judgement, Ports, Prediction, StudyImages
 from api.reading import Rules
 from lambda_shared.assignments import Assignment
 from lambda_shared.errors import NotFoundError
@@ -53,6 +53,10 @@ class World:
     denied: list[tuple[str, str, list[str]]] = field(default_factory=list)
     decisions: list[tuple[Any, ...]] = field(default_factory=list)
     outbox: dict[str, Waiting] = field(default_factory=dict)
+    predictions: dict[tuple[str, int], Prediction] = field(default_factory=dict)
+    in_service: int | None = 3
+    judged: list[str] = field(default_factory=list)
+    judgements: dict[str, Judgement | None] = field(default_factory=dict)
     lost_races: int = 0
     failure: Exception | None = None
     delivery: Any = field(default_factory=Late)
@@ -127,6 +131,21 @@ class World:
     def take_out(self, event_id: str) -> None:
         del self.outbox[event_id]
 
+    def version(self) -> int | None:
+        return self.in_service
+
+    def judge(self, processed_key: str) -> Judgement | None:
+        self.judged.append(processed_key)
+        return self.judgements.get(processed_key, Judgement(probability=0.9, threshold=0.5, model_version=3))
+
+    def prediction(self, study_key: str, model_version: int) -> Prediction | None:
+        return self.predictions.get((study_key, model_version))
+
+    def keep(self, prediction: Prediction) -> bool:
+        known = len(self.predictions)
+        self.predictions.setdefault((prediction.study_key, prediction.model_version), prediction)
+        return len(self.predictions) > known
+
     def models(self) -> list[models.Model]:
         return [
             models.Model(version=1, model_package_arn="arn", approval="Approved", description="", created_at="2026")
@@ -181,6 +200,7 @@ def world() -> World:
             modality="CT",
             status=status,
             deid_status="DEIDENTIFIED",
+            processed_key=f"deidentified/{number}.dcm",
             image_set_id="set1" if status == "IMPORTED" else "",
             updated_at=f"2026-11-21T12:00:0{number}.000000Z",
         )
@@ -209,6 +229,8 @@ def ports(world: World, rules: Rules) -> Ports:
         outbox=world,
         rules=rules,
         models=world,
+        endpoint=world,
+        predictions=SimpleNamespace(get=world.prediction, keep=world.keep),
         pipeline=world,
         publisher=world,
         audit=world,

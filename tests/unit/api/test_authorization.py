@@ -27,6 +27,7 @@ ROUTES = [
     ("GET", f"/studies/{STUDY}", None),
     ("GET", f"/studies/{STUDY}/labels", None),
     ("POST", f"/studies/{STUDY}/labels", LABEL),
+    ("GET", f"/studies/{STUDY}/prediction", None),
     ("GET", "/agreement", None),
     ("GET", "/assignments?reader=person-1", None),
     ("POST", "/assignments", {"reader": "person-1", "patient_keys": ["b" * 32]}),

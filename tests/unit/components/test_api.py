@@ -34,6 +34,7 @@ def program(context: Context, workload: Workload, table: Any) -> Callable[..., d
                 workload=workload,
                 stores=ApiStores(
                     training_data_bucket=context.naming.bucket("training-data"),
+                    preprocessed_bucket=context.naming.bucket("preprocessed"),
                     tracking=table("image-tracking"),
                     assignments=table("assignments"),
                     labels=table("labels"),
@@ -178,6 +179,7 @@ def test_a_presigned_url_can_put_below_upload_and_get_what_was_found_sound(recor
         (["s3:PutObject"], [["upload", "*"]]),
         (["s3:ListMultipartUploadParts"], [["upload", "*"]]),
         (["s3:GetObject"], [["upload", "*"], ["validated", "*"]]),
+        (["s3:GetObject"], [["deidentified", "*"]]),  # for the model, no URL of it is ever signed
     ]
 
 

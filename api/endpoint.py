@@ -8,17 +8,21 @@ from decimal import Decimal
 from typing import Any
 
 from api.ports import Judgement, Prediction
+from lambda_shared import trials
 from lambda_shared.errors import NotFoundError, PlatformError, aws_code, aws_errors
 
 PARTITIONS = "prediction#"
 """What partitions of the metrics table with predictions begin with: the function's role may write no others."""
-CONFIGURATION = re.compile(r"-v([0-9]+)-[0-9a-f]{8}")
-"""How an endpoint's configuration says its version (lambdas/model_registry/adapters.py, contract test)."""
+CONFIGURATION = re.compile(r"-v([0-9]+)(?:-v[0-9]+)?-[0-9a-f]{8}$")
+"""How an endpoint's configuration says its version, in a trial the champion's first (lambda_shared/trials.py)."""
 ABSENT = frozenset({"ValidationError", "ValidationException", "ResourceNotFound", "ResourceNotFoundException"})
 
 
 class SageMakerEndpoint:
-    """`ModelEndpoint` over SageMaker; it is sent de-identified objects of the research zone only."""
+    """`ModelEndpoint` over SageMaker; it is sent de-identified objects of the research zone only.
+
+    Of two versions on trial the champion is asked, and no study is named: what a reader is told then is no evidence.
+    """
 
     def __init__(self, clients: dict[str, Any], bucket: str, endpoint_name: str) -> None:
         """Over the clients s3, sagemaker and sagemaker-runtime."""
@@ -48,6 +52,7 @@ class SageMakerEndpoint:
             with aws_errors("InvokeEndpoint"):
                 answer = self._runtime.invoke_endpoint(
                     EndpointName=self._endpoint,
+                    TargetVariant=trials.CHAMPION,
                     ContentType="application/dicom",
                     Accept="application/json",
                     Body=content,

@@ -161,6 +161,7 @@ def test_the_version_in_service_is_read_from_the_name_that_the_registry_gives() 
         kms_key_arn="k",
     )
     assert endpoint(Service(EndpointConfigName=plan.config_name(12))).version() == 12
+    assert endpoint(Service(EndpointConfigName=plan.trial_name(12, 13))).version() == 12, "the champion's"
     assert endpoint(Service(EndpointStatus="Failed")).version() is None
     absent = Service()
     absent.error = "ValidationException"
@@ -174,7 +175,8 @@ def test_the_endpoint_is_sent_the_object_of_the_research_zone() -> None:
     service = Service()
     assert endpoint(service).judge("deidentified/1") == Judgement(probability=0.7, threshold=0.5, model_version=12)
     assert (service.sent["Body"], service.sent["EndpointName"]) == (b"research/deidentified/1", "group")
-    assert service.sent["ContentType"] == "application/dicom"
+    assert (service.sent["ContentType"], service.sent["TargetVariant"]) == ("application/dicom", "primary")
+    assert "InferenceId" not in service.sent, "an answer that a reader hears is no evidence of a trial"
 
 
 def test_a_refused_image_is_none_and_an_answer_of_another_form_is_no_answer() -> None:

@@ -83,7 +83,9 @@ def inspect(
 
 @app.command("deidentify")
 def deidentify_files(
-    in_dir: Annotated[Path, typer.Argument(help="Folder of DICOM files, subfolders included.", exists=True)],
+    in_dir: Annotated[
+        Path, typer.Argument(help="Folder of DICOM files, subfolders included.", exists=True, file_okay=False)
+    ],
     out_dir: Annotated[Path, typer.Argument(help="Folder for the cleaned files, made if absent.")],
     *,
     key_file: Annotated[

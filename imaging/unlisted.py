@@ -26,7 +26,7 @@ _IDENTITY: Final = re.compile(
     r"OrderNumber|AlternativeCalendar|RegistrationNumber|StockNumber|CertificationNumber|SerialNumber|LotIdentifier"
     r"|WelderIDs|Issuer|IssuingAuthority|AssigningAuthority|OwnerID|UserGroupName|ProtocolCreator|DisplayName"
     r"|Itinerary|Carrier|BoardingPass|RouteSegment|NTPSourceAddress|FileSetID|PrivateDataElement|StrainSource"
-    r"|TradeItem|UniqueDeviceIdentifier|SelectorUCValue"
+    r"|TradeItem|UniqueDeviceIdentifier|SelectorUCValue|PrivateCreator"
 )
 _BINARY: Final = ALL_VRS - TEXT_VRS - frozenset(("AS", "CS", "DA", "DS", "DT", "IS", "SQ", "TM", "UI", "UN"))
 _OWN_FORM: Final = (frozenset(TEMPORAL), frozenset(("AS",)))
@@ -35,7 +35,7 @@ _OPAQUE: Final = re.compile("EncryptedContent|^Signature$|RecordKey|HPGLDocument
 """Bytes that hold other attributes, drawings or proofs of who signed."""
 _NAMED_BY_PEOPLE: Final = re.compile(
     "^(AcquisitionProtocol|Beam|Block|ApplicationSetup|RTImage|DataSet|DoseMode|Configuration|HangingProtocol|Stage"
-    "|View)Name$|^TreatmentProtocols$|^ImageID$"
+    "|View)Name$|^TreatmentProtocols$|^ImageID$|^DeidentificationMethod$"
 )
 
 

@@ -30,7 +30,9 @@ OLDEST_AGE: Final = 90
 _AGE: Final = re.compile(rb"(\d{3})([DWMY])")
 _AGE_IN_YEARS: Final = {b"D": 365.25, b"W": 52.18, b"M": 12.0, b"Y": 1.0}
 _DATE: Final = re.compile(rb"(\d{4})(?:\.?(\d{2})(?:\.?(\d{2}))?)?(.*)", re.DOTALL)
-_TIME: Final = re.compile(rb"[0-9.:\\ \0+&-]*")
+_ONE_TIME: Final = rb"(?:\d\d(?::?\d\d(?::?\d\d(?:\.\d{1,6})?)?)?)?"
+_TIME: Final = re.compile(rb" *" + _ONE_TIME + rb" *(?:\\ *" + _ONE_TIME + rb" *)*\0?")
+_REST_OF_DATE_TIME: Final = re.compile(rb"(?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?")
 
 
 def dummy(vr: str) -> bytes:
@@ -56,7 +58,7 @@ def shifted(value: bytes, vr: str, shift: timedelta) -> bytes:
     if not text:
         return b""
     match = _DATE.fullmatch(text)
-    if match is None or not re.fullmatch(rb"[0-9.+&-]*", match[4]) or (vr == "DA" and match[4]):
+    if match is None or not _REST_OF_DATE_TIME.fullmatch(match[4]) or (vr == "DA" and match[4]):
         return DUMMY[vr]
     year, month, day, rest = match.groups()
     try:

@@ -193,3 +193,21 @@ def names_that_people_give_to_things() -> bytes:
 @case()
 def number_of_frames_with_a_sign() -> bytes:
     return _with((0x00280008, b"IS", b"+1"))
+
+
+@case()
+def numbers_and_times_that_are_something_else() -> bytes:
+    return _with(
+        (0x00181110, b"DS", b"555-0147-88"),
+        (0x00200012, b"IS", b"17.05.1948"),
+        (0x00080030 + 2, b"TM", b"19480517"),
+        (0x0008002A, b"DT", b"2025030919480517"),
+    )
+
+
+@case()
+def names_of_private_creators_that_stay_behind() -> bytes:
+    data_set, item = base(), Dataset()
+    item.PrivateCreatorReference, item.DeidentificationMethod = "Wexcombe 1.0", "by Thistlewood"
+    data_set.ReferencedImageSequence = [item]
+    return encode(data_set)

@@ -109,3 +109,11 @@ def test_inspect_draws_a_page_and_hides_values_until_asked(folder: Path, tmp_pat
 def test_help_explains_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).stdout
     assert all(command in shown for command in ("validate", "inspect", "deidentify"))
+
+
+def test_deidentify_takes_a_folder_and_says_so_of_a_file(folder: Path, key_file: Path, tmp_path_factory) -> None:
+    out = tmp_path_factory.mktemp("out") / "new"
+    arguments = ["deidentify", str(folder / "a-good.dcm"), str(out), "--key-file", str(key_file)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2, "success without a file cleaned would be a lie"
+    assert not out.exists()

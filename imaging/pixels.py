@@ -3,8 +3,9 @@
 Samples are never changed. Text drawn into the samples is the concern of `imaging.pixel_risk` and `imaging.masking`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from imaging.dictionary import PIXEL_DATA
@@ -190,10 +191,15 @@ def extended_offsets_are_true(parsed: ParsedImage, pixels: CleanPixels | None) -
     if pixels is None or not pixels.fragments:
         return False
     sizes = [len(frame) for frame in split_fragments(bytes(pixels.value))[1:]]
-    starts = [sum(sizes[:index]) + 8 * index for index in range(len(sizes))]
+    starts = _positions(size + 8 for size in sizes)
     offsets, lengths = (_numbers(parsed, tag) for tag in EXTENDED_OFFSETS)
     # a length may leave out the byte that pads its frame
     return offsets == starts and [(length + 1) // 2 * 2 for length in lengths] == sizes
+
+
+def _positions(sizes: Iterable[int]) -> list[int]:
+    """Where each of things that follow each other begins; thousands of fragments must not cost millions of sums."""
+    return [0, *accumulate(sizes)][:-1]
 
 
 def _numbers(parsed: ParsedImage, tag: int) -> list[int]:
@@ -247,7 +253,7 @@ def _clean_frame(
         sentence = "compressed samples may hold bits above those stored, where old overlays hide"
         raise _refused(ReasonCode.PIXEL_RISK, _HIGH_BITS, sentence)
     sizes = [len(part) for part in parts]
-    starts = [sum(sizes[:index]) for index in range(len(sizes))]
+    starts = _positions(sizes)
     return stream.blanked, [bytes(frame[start : start + size]) for start, size in zip(starts, sizes, strict=True)]
 
 

@@ -85,3 +85,34 @@ def test_compressed_pixel_data_without_a_frame_each_is_not_valid(
 ) -> None:
     result = validate(compressed(frames, **changes))
     assert (result.reason_code, result.tag_keyword) == ("PIXEL_LENGTH", "PixelData")
+
+
+@pytest.mark.parametrize(
+    ("offsets", "lengths", "stays"),
+    [
+        ((0, len(J2K) + len(J2K) % 2 + 8), (len(J2K), len(J2K)), True),
+        ((0, len(J2K) + len(J2K) % 2 + 8), (len(J2K) + len(J2K) % 2,) * 2, True),
+        ((0, 0x626D6F6378655700), (len(J2K), len(J2K)), False),
+        ((0,), (len(J2K),), False),
+    ],
+    ids=["as it is", "padding counted", "text", "too short"],
+)
+def test_an_extended_offset_table_stays_only_where_it_is_true(
+    compressed: Any, key: bytes, offsets: tuple[int, ...], lengths: tuple[int, ...], stays: bool
+) -> None:
+    from pydicom import dcmread
+
+    table = {"ExtendedOffsetTable": offsets, "ExtendedOffsetTableLengths": lengths}
+    values = {keyword: struct.pack(f"<{len(numbers)}Q", *numbers) for keyword, numbers in table.items()}
+    cleaned = dcmread(DicomBytesIO(deidentify(compressed([J2K, J2K], NumberOfFrames=2, **values), key).data))
+    assert [keyword in cleaned for keyword in values] == [stays, stays]
+    assert len(list(generate_frames(cleaned.PixelData, number_of_frames=2))) == 2
+
+
+def test_thousands_of_fragments_in_one_frame_cost_no_more_than_their_bytes(compressed: Any, key: bytes) -> None:
+    fragments = [J2K[at : at + 2].ljust(2, b"\0") for at in range(0, len(J2K), 2)] + [b"\0\0"] * 50_000
+    data = compressed([J2K])
+    at = data.index(b"\xfe\xff\x00\xe0", data.index(b"\xe0\x7f\x10\x00OB"))
+    items = b"".join(b"\xfe\xff\x00\xe0" + struct.pack("<L", len(part)) + part for part in [b"", *fragments])
+    cleaned = deidentify(data[:at] + items + b"\xfe\xff\xdd\xe0" + bytes(4), key)
+    assert len(cleaned.data) > 50_000 * 10

@@ -114,6 +114,8 @@ def in_group(group: Any, words: list[str]) -> str:
     if words[0] not in group.commands:
         return f"no command {words[0]}"
     command = group.commands[words[0]]
+    if hasattr(command, "commands"):
+        return in_group(command, words[1:])
     if words[0] == "pulumi":  # the rest is the Pulumi CLI's
         return ""
     options = {option for one in command.params for option in [*one.opts, *one.secondary_opts]}

@@ -61,8 +61,15 @@ def _enlarged(grey: "NDArray[np.uint8]") -> tuple["NDArray[np.uint8]", int]:
 
 
 def find_text(grey: "NDArray[np.uint8]") -> list[Box]:
-    """Every place where something was recognized as text, with a margin; (rows, columns) uint8."""
-    return [box for box, _ in _found(grey, _SCORE_TO_MASK)]
+    """Every place where something was recognized as text, with a margin; (rows, columns) uint8.
+
+    The engine turns a tall box one way before it reads it, so text that runs the other way, or stands on its head, is
+    read only in the picture turned by half.
+    """
+    rows, columns = grey.shape
+    turned = (box for box, _ in _found(grey[::-1, ::-1], _SCORE_TO_MASK))
+    upright = [box for box, _ in _found(grey, _SCORE_TO_MASK)]
+    return upright + [Box(rows - box.bottom, columns - box.right, rows - box.top, columns - box.left) for box in turned]
 
 
 def _found(grey: "NDArray[np.uint8]", least: float) -> list[tuple[Box, str]]:

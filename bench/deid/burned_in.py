@@ -1,9 +1,10 @@
 """Recall of burned-in text on a labelled set of our own: `python -m bench.deid.burned_in [--json FILE]`.
 
 Runs in the environment of requirements/pixels.lock. Every picture carries invented identifiers at known places; a
-cell is background x letter height x contrast. For each object the whole way is taken (`deidentify` with
-clean-pixel-data). Counted: labels whose ink was blanked, objects that were refused instead (safe as well), samples
-outside all labels that changed, and labels that passed: ink left in an object that was not refused.
+cell is background x letter height x contrast, and a few have letters that are turned. For each object the whole way is
+taken (`deidentify` with clean-pixel-data). Counted: labels whose ink was blanked, objects that were refused instead
+(safe as well), samples outside all labels that changed, and labels that passed: ink left in an object that was not
+refused.
 """
 
 import argparse
@@ -30,6 +31,8 @@ SIZE: Final = 384
 BACKGROUNDS: Final = ("black", "speckle", "tissue", "bright")
 HEIGHTS: Final = (9, 12, 18, 28)
 CONTRASTS: Final = ("full", "half")
+TURNS: Final = (1, 2, 3)
+"""Quarters by which letters of 18 pixels are turned as well: scales and rulers are labelled along the edge."""
 TEXTS: Final = (
     "QUILLFEATHER^AMBROSE",
     "Wexcombe, Odette",
@@ -126,8 +129,11 @@ def main() -> int:
         for height in HEIGHTS:
             for contrast in CONTRASTS:
                 rows.append(cell(kind, height, contrast, arguments.pictures))
-                sys.stdout.write(json.dumps(rows[-1]) + "\n")
-                sys.stdout.flush()
+                say(rows[-1])
+    for turned in TURNS:
+        for kind in ("black", "tissue"):
+            rows.append(cell(kind, 18, "full", arguments.pictures, turned))
+            say(rows[-1])
     total = {key: sum(row.get(key, 0) for row in rows) for key in ("labels", "masked", "refused", "passed")}
     total["recall"] = round(1 - total["passed"] / total["labels"], 4)
     sys.stdout.write(json.dumps({"all cells": total}) + "\n")
@@ -136,14 +142,31 @@ def main() -> int:
     return 0
 
 
-def cell(kind: str, height: int, contrast: str, pictures: int) -> dict[str, Any]:
+def say(row: dict[str, Any]) -> None:
+    """One line of the table as soon as it is known."""
+    sys.stdout.write(json.dumps(row) + "\n")
+    sys.stdout.flush()
+
+
+def turned_by(pixels: "np.ndarray[Any, Any]", labels: list[Label], quarters: int) -> tuple[Any, list[Label]]:
+    """A square picture and its labels turned counter-clockwise by quarters."""
+    for _ in range(quarters):
+        labels = [Label(one.text, (one.box[1], SIZE - one.box[2], one.box[3], SIZE - one.box[0])) for one in labels]
+    return np.ascontiguousarray(np.rot90(pixels, quarters)), labels
+
+
+def cell(kind: str, height: int, contrast: str, pictures: int, turned: int = 0) -> dict[str, Any]:
     """One row of the table."""
     start = time.perf_counter()
     row: dict[str, Any] = {"background": kind, "letter height": height, "contrast": contrast}
+    if turned:
+        row["turned, degrees"] = 90 * turned
     for seed in range(pictures):
         pixels, labels = picture(kind, height, contrast, seed)
         source = random.Random(f"{kind}/{height}/{contrast}/{seed}")  # noqa: S311
         plain = background(kind, np.random.default_rng(source.randrange(1 << 30)))
+        pixels, labels = turned_by(pixels, labels, turned)
+        plain, _ = turned_by(plain, [], turned)
         for key, value in judge(pixels, plain, labels).items():
             row[key] = row.get(key, 0) + value
     row["seconds a picture"] = round((time.perf_counter() - start) / pictures, 1)

@@ -122,8 +122,9 @@ def test_engines_are_asked_as_they_expect(monkeypatch: pytest.MonkeyPatch) -> No
     text_detection._reader.cache_clear()
     grey = np.zeros((40, 40), np.uint8)
     grey[5:15, 10:30] = 255
-    (box,) = text_detection.find_text(grey)
+    box, turned = text_detection.find_text(grey)
     assert (box.top, box.left, box.bottom, box.right) == (1, 6, 20, 35)
+    assert (turned.top, turned.left, turned.bottom, turned.right) == (20, 5, 39, 34), "found upside down, said upright"
     assert asked["shape"] == (80, 80, 3)
     assert text_detection.still_readable(grey)
     read[:] = ["--"]

@@ -96,6 +96,33 @@ def model_statements(context: Context, keys: KeyArns, zone: ResearchZone, *, end
     ]
 
 
+def transform_statements(context: Context, keys: KeyArns, zone: ResearchZone) -> list[Statement]:
+    """The role of a batch transform: it reads one class of objects more than the endpoint, and writes answers alone."""
+    return [
+        Statement(
+            sid="ReadModelsAndImages",
+            actions=["s3:GetObject"],
+            resources=[
+                *objects(context, zone.model_artifacts, "models"),
+                *objects(context, zone.preprocessed, "deidentified"),
+            ],
+        ),
+        Statement(
+            sid="WriteAnswers",
+            actions=["s3:PutObject"],
+            resources=objects(context, zone.preprocessed, "answers"),
+        ),
+        Statement(
+            sid="ListModelsAndImages",
+            actions=["s3:GetBucketLocation", "s3:ListBucket"],
+            resources=bucket_arns(context, zone.preprocessed, zone.model_artifacts),
+        ),
+        use_key(context, "UseBucketKeys", "s3", [keys.research, keys.models], write=True),
+        *_disk_statements(keys),
+        *_container_statements(context, "TransformJobs"),
+    ]
+
+
 def _disk_statements(keys: KeyArns) -> list[Statement]:
     """Job disks are encrypted with our key: SageMaker asks for a grant in the job's name."""
     return [

@@ -15,7 +15,7 @@ from components._configuration import FunctionsSettings, RegistrySettings, Train
 from components._iam import ServiceRole, service_role
 from components._logs import log_group
 from components._queues import Redrive, Senders, encrypted_queue
-from components._research_access import model_statements, pipeline_statements
+from components._research_access import model_statements, pipeline_statements, transform_statements
 from components._rules import rule_arn
 from components._workload import Workload, function_arn, platform_function
 from components.events import BUS_ROLE, DRIFTED_RULE, ENDED_RULE, VERIFIED_RULE
@@ -91,6 +91,7 @@ class MLOpsPipeline(PlatformComponent):
 
         pipeline_role = self._build_pipeline_role(name)
         model_role = self._build_model_role(name)
+        self._build_transform_role(name)
         group = aws.sagemaker.ModelPackageGroup(
             f"{name}-group",
             model_package_group_name=model_group(self._context),
@@ -168,6 +169,19 @@ class MLOpsPipeline(PlatformComponent):
             ),
             tags=self._tags,
             description="Serves models of the group",
+            opts=self.child(),
+        )
+
+    def _build_transform_role(self, name: str) -> ServiceRole:
+        """Its own: the endpoint, which anybody's request reaches, must not be able to read images."""
+        return service_role(
+            f"{name}-transform-role",
+            context=self._context,
+            role="transform-jobs",
+            services=["sagemaker.amazonaws.com"],
+            statements=transform_statements(self._context, self._workload.keys, self._args.place.zone),
+            tags=self._tags,
+            description="Asks a model about the de-identified images of a study",
             opts=self.child(),
         )
 

@@ -144,6 +144,26 @@ def canary(
 
 
 @app.command()
+def transform(
+    study_key: Annotated[str, typer.Argument(help="Pseudonym of the study.")],
+    stack: Stack = "local",
+    version: Annotated[int | None, typer.Option(help="An approved version; absent: the newest one.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, asked and written.")] = False,
+    pause: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 5.0,
+) -> None:
+    """Ask a model about every de-identified image of a study; the answers lie in S3 beside the images, as JSON."""
+    from operations import transform as batch
+    from operations.registry import or_reason, show
+
+    plan = or_reason(lambda: batch.Plan.of(stack, study_key, version))
+    if dry_run:
+        show(vars(plan))
+        return
+    or_reason(lambda: batch.run(plan, lambda status: sys.stderr.write(f"{plan.job}: {status}\n"), pause))
+    show(batch.summary(plan))
+
+
+@app.command()
 def monitor(
     stack: Stack = "local",
     every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 10,

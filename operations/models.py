@@ -122,6 +122,7 @@ def _version(package: dict[str, Any], served: str) -> dict[str, Any]:
     said = package.get("CustomerMetadataProperties", {})
     return {
         "version": int(package["ModelPackageVersion"]),
+        "arn": package["ModelPackageArn"],
         "approval": package["ModelApprovalStatus"],
         "in_service": package["ModelPackageArn"] == served,
         "created": package["CreationTime"].isoformat(timespec="seconds"),

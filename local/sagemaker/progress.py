@@ -95,7 +95,11 @@ def steps_of(context: Context, arn: str) -> list[Record]:
 def recover(context: Context) -> int:
     """After a restart: whatever was running is Failed with a reason that says so. The number of executions."""
     now, count = context.clock.now(), 0
-    for kind, status in (("ProcessingJob", "ProcessingJobStatus"), ("TrainingJob", "TrainingJobStatus")):
+    for kind, status in (
+        ("ProcessingJob", "ProcessingJobStatus"),
+        ("TrainingJob", "TrainingJobStatus"),
+        ("TransformJob", "TransformJobStatus"),
+    ):
         for job in context.store.all(kind):
             if job[status] in ("InProgress", "Stopping"):
                 extra = {"SecondaryStatus": "Failed"} if kind == "TrainingJob" else {}

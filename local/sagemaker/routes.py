@@ -12,6 +12,7 @@ from local.sagemaker.endpoints import actions as endpoints
 from local.sagemaker.endpoints.manager import Manager
 from local.sagemaker.executor import Executor
 from local.sagemaker.jobs import actions as jobs
+from local.sagemaker.jobs import transform
 from local.sagemaker.names import Scope, last
 
 Request = Mapping[str, Any]
@@ -56,6 +57,7 @@ _config = _named("endpoint-config", "EndpointConfigName")
 _endpoint = _named("endpoint", "EndpointName")
 _job = _named("processing-job", "ProcessingJobName")
 _training = _named("training-job", "TrainingJobName")
+_transform = _named("transform-job", "TransformJobName")
 
 
 def table(executor: Executor, manager: Manager) -> dict[str, Route]:
@@ -77,6 +79,8 @@ def table(executor: Executor, manager: Manager) -> dict[str, Route]:
         "ListProcessingJobs": Route(jobs.list_processing, _any),
         "DescribeTrainingJob": Route(jobs.describe_training, _training),
         "ListTrainingJobs": Route(jobs.list_training, _any),
+        "CreateTransformJob": Route(transform.create, _transform),
+        "DescribeTransformJob": Route(transform.describe, _transform),
         "CreateModelPackageGroup": Route(registry.create_group, _group),
         "DescribeModelPackageGroup": Route(registry.describe_group, _group),
         "ListModelPackageGroups": Route(registry.list_groups, _any),

@@ -38,10 +38,13 @@ class ServerReply:
 class ModelServer:
     """A server for one variant; `start` blocks until it is healthy. Raises JobFailedError when it never is."""
 
-    def __init__(self, context: Context, endpoint: str, variant: str, model: Mapping[str, Any]) -> None:
+    def __init__(
+        self, context: Context, endpoint: str, variant: str, model: Mapping[str, Any], log_group: str | None = None
+    ) -> None:
         self._context, self._model = context, model
         self._folder = layout.JobFolder(context, f"{endpoint}-{variant}-{random_id(8)}", area="endpoints")
-        self.log_group, self.log_stream = f"/aws/sagemaker/Endpoints/{endpoint}", f"{variant}/i-{random_id(17)}"
+        self.log_group = log_group or f"/aws/sagemaker/Endpoints/{endpoint}"
+        self.log_stream = f"{variant}/i-{random_id(17)}"
         self.caller: Credentials | None = None
         self._process: Process | None = None
         self._logs: LogShipper | None = None

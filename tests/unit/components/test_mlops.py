@@ -127,7 +127,9 @@ def test_code_lies_under_its_own_hash_and_key(record: Any, program: Any, workloa
     assert {item.inputs["kmsKeyId"] for item in first} == {workload.keys.models}
 
 
-@pytest.mark.parametrize("role", ["mlops-pipeline-role-policy", "mlops-model-role-policy"])
+@pytest.mark.parametrize(
+    "role", ["mlops-pipeline-role-policy", "mlops-model-role-policy", "mlops-transform-role-policy"]
+)
 def test_the_roles_of_sagemaker_know_the_research_zone_only(record: Any, program: Any, role: str) -> None:
     text = record(program).one(POLICY, role).inputs["policy"]
     buckets = {part.split("/")[0].strip('"') for part in text.split("arn:aws:s3:::")[1:]}
@@ -148,6 +150,19 @@ def test_the_served_model_can_write_what_was_captured_and_nothing_else(record: A
     written = [one["Resource"] for one in statements.values() if "s3:PutObject" in one["Action"]]
     assert len(written) == 1
     assert [arn.rsplit(":::", 1)[-1].split("/", 1)[1] for arn in written[0]] == ["endpoint-data-capture/*"]
+
+
+def test_a_transform_reads_images_which_the_endpoint_cannot_and_writes_answers_alone(record: Any, program: Any) -> None:
+    recording = record(program)
+
+    def folders(role: str, action: str) -> set[str]:
+        found = recording.policy(POLICY, f"mlops-{role}-role-policy").values()
+        resources = [arn for one in found if action in one["Action"] for arn in one["Resource"]]
+        return {arn.rsplit(":::", 1)[-1].split("/", 1)[1] for arn in resources}
+
+    assert folders("transform", "s3:GetObject") == {"models/*", "deidentified/*"}
+    assert folders("transform", "s3:PutObject") == {"answers/*"}
+    assert folders("model", "s3:GetObject") == {"models/*"}
 
 
 def test_the_functions_have_their_time_and_layers(record: Any, program: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from operations.stack import prefix
 
@@ -108,7 +109,8 @@ class Registry:
 
 
 def _asked(function: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = boto3.client("lambda").invoke(FunctionName=function, Payload=json.dumps(body).encode())
+    patient = Config(read_timeout=900, retries={"total_max_attempts": 1})  # a function's longest time; asked once
+    answer = boto3.client("lambda", config=patient).invoke(FunctionName=function, Payload=json.dumps(body).encode())
     said: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise RefusedError(str(said.get("errorMessage", said)))

@@ -13,6 +13,8 @@ from lambda_shared.errors import InvalidEventError, NotFoundError, aws_code, aws
 from lambda_shared.models import newest_approved
 from model_evaluation.ports import ModelPackage, Trial
 
+CHUNK_BYTES = 1024 * 1024
+"""A captured line holds an image: botocore would put each together from a thousand chunks of a kilobyte."""
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
@@ -167,7 +169,7 @@ class S3Captures:
             for key in self._keys(f"{variant}{hour:%Y/%m/%d/%H}/"):
                 with aws_errors("GetObject"):
                     body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
-                for line in body.iter_lines():
+                for line in body.iter_lines(chunk_size=CHUNK_BYTES):
                     yield line.decode("utf-8", "replace")
 
     def _variants(self) -> list[str]:

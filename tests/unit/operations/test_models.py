@@ -116,7 +116,7 @@ class Fake:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Fake:
     fake = Fake()
-    monkeypatch.setattr(models.boto3, "client", lambda service: fake)
+    monkeypatch.setattr(models.boto3, "client", lambda service, **_: fake)
     return fake
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 DICOMWEB: Final = "/dicom-web"
 API: Final = "/api"
 EXTENSION: Final = "/platform/extension.js"
+SIGN_IN_SCRIPT: Final = Path(__file__).with_name("sign_in.js")
 # the frame cut after its fourth resolution of six: 128 pixels of a 512 slice, some 15 KB (level 2 of the decoder)
 LOW_RESOLUTION: Final = 3
 LOW_DECODE_LEVEL: Final = 2
@@ -36,8 +38,9 @@ class SignIn:
 
 
 def text(origin: str, sign_in: SignIn) -> str:
-    """The file."""
-    return f"window.config = {json.dumps(config(origin, sign_in), indent=1, sort_keys=True)};\n"
+    """The file, with the script that signs in before OHIF is loaded."""
+    made = json.dumps(config(origin, sign_in), indent=1, sort_keys=True)
+    return f"window.config = {made};\n{SIGN_IN_SCRIPT.read_text()}"
 
 
 def config(origin: str, sign_in: SignIn) -> dict[str, Any]:

@@ -210,6 +210,9 @@ class Demo:
         )
         self.facts["inference"] = {"answer": json.loads(answer["Body"].read()), "expected": item.get("finding", "")}
         tell(f"answer {self.facts['inference']['answer']}, the cohort says {item.get('finding', 'nothing')}")
+        study = next(iter(read_findings(items)))
+        self.facts["prediction"] = said = self.api.get(f"/studies/{study}/prediction")
+        tell(f"of a study that she has read, the radiologist is told: {said['finding']}, {said['probability']}")
 
     def _refused(self, description: dict[str, Any]) -> None:
         tell(description.get("FailureReason", "no reason given"))

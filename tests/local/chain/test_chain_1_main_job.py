@@ -60,6 +60,20 @@ def test_the_model_was_judged_again_approved_and_deployed(good: dict) -> None:
     assert 0 <= good["inference"]["answer"]["probability"] <= 1
 
 
+def test_a_reader_hears_the_model_after_their_own_read_and_who_has_not_read_does_not(
+    good: dict, stack, cloud, out
+) -> None:
+    from local.demo.clients import Api, sign_in
+    from local.demo.people import demo_people
+
+    said = good["prediction"]
+    assert (said["model_version"], said["images_judged"]) == (good["model"]["version"], 3)
+    token = sign_in(cloud, out["user_pool_client_id"], demo_people(stack)["second-reader"])
+    second = Api(out["api_url"], token, cloud.env["AWS_CA_BUNDLE"])
+    refused = second.raw.get(f"/studies/{said['study_key']}/prediction")
+    assert (refused.status_code, refused.json()["code"]) == (403, "READ_FIRST")
+
+
 def test_no_identifier_left_the_phi_zone(good: dict, cloud, out: dict) -> None:
     """Names and ids of the cohort, looked for in every byte of the research zone, the logs and the events."""
     from local.demo.run import SAMPLE

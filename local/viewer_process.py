@@ -46,8 +46,8 @@ class Viewer:
             "api_url": outputs["api_url"],
             "aws_url": aws_env["AWS_ENDPOINT_URL"],
             "ca_bundle": aws_env["AWS_CA_BUNDLE"],
-            "certificate": str(_only(aws_folder, "server.pem")),
-            "key": str(_only(aws_folder, "server.key")),
+            "certificate": str(aws_folder / "tls/server.pem"),
+            "key": str(aws_folder / "tls/server.key"),
             "client_id": outputs["viewer_client_id"],
             "issuer": f"https://cognito-idp.{aws_env['AWS_REGION']}.amazonaws.com/{outputs['user_pool_id']}",
         }
@@ -136,10 +136,6 @@ def frame_proxy_environment(facts: dict[str, Any], outputs: dict[str, Any], aws_
         "PORT": str(facts["frame_port"]),
     }
     return {**aws_env, **{f"FRAME_PROXY_{name}": value for name, value in settings.items()}}
-
-
-def _only(folder: Path, name: str) -> Path:
-    return next(folder.rglob(name))
 
 
 def _listening(port: int) -> bool:

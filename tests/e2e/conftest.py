@@ -67,6 +67,17 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             stack.remove()
 
 
+def _whole(admin: Any) -> list[dict[str, Any]]:
+    """Imported studies of so many slices, among however many others the stack has."""
+    found, asked = [], {"status": "IMPORTED", "limit": 50}
+    while True:
+        page = admin.get("/studies", **asked)
+        found += [study for study in page["studies"] if study["image_count"] == SLICES]
+        if not page["cursor"]:
+            return found
+        asked["cursor"] = page["cursor"]
+
+
 def _fill(stack: Any) -> Hospital:
     """Upload the chest CT as an administrator and assign its patient to both readers; a study that is there stays."""
     from pydicom import dcmread
@@ -83,13 +94,13 @@ def _fill(stack: Any) -> Hospital:
     cloud, people = Cloud(environment), demo_people(stack)
     tokens = {role: sign_in(cloud, outputs["user_pool_client_id"], person) for role, person in people.items()}
     admin = Api(outputs["api_url"], tokens["admin"], environment["AWS_CA_BUNDLE"])
-    studies = [s for s in admin.get("/studies", status="IMPORTED")["studies"] if s["image_count"] == SLICES]
+    studies = _whole(admin)
     files = write(CACHE / f"whole-{SLICES}", SLICES)
     if not studies:
         uploads = upload_all(admin, files, environment["AWS_CA_BUNDLE"], lambda done: None)
         keys = {f"upload/{upload.upload_id}.dcm" for upload in uploads}
         watch_ingestion(cloud, outputs["tracking_table"], keys, seconds=900)
-        studies = [s for s in admin.get("/studies", status="IMPORTED")["studies"] if s["image_count"] == SLICES]
+        studies = _whole(admin)
     for role in ("radiologist", "second-reader"):
         assign(admin, subject_of(tokens[role]), [studies[0]["patient_key"]])
     return Hospital(

@@ -42,9 +42,9 @@ def until(page: Any, expression: str, wanted: Any, seconds: float = 120) -> None
         page.wait_for_timeout(50)
 
 
-def open_study(page: Any, size: str, family_name: str) -> None:
+def open_study(page: Any, size: str, listed_name: str) -> None:
     """From the worklist into the study, by hand, and wait for the full picture."""
-    row, viewer = page.get_by_role("cell", name=family_name), page.get_by_role("button", name="Basic Viewer")
+    row, viewer = page.get_by_role("cell", name=listed_name), page.get_by_role("button", name="Basic Viewer")
     for place in (row, viewer):
         place.tap() if size == "phone" else place.click()
     until(page, QUALITY, FULL)

@@ -44,7 +44,7 @@ class Hospital:
     tokens: dict[str, str]
     study_key: str
     patient_key: str
-    family_name: str
+    listed_name: str
     files: Path
     slices: int = SLICES
 
@@ -101,6 +101,7 @@ def _fill(stack: Any) -> Hospital:
         keys = {f"upload/{upload.upload_id}.dcm" for upload in uploads}
         watch_ingestion(cloud, outputs["tracking_table"], keys, seconds=900)
         studies = _whole(admin)
+    name = dcmread(files[0], specific_tags=["PatientName"]).PatientName
     for role in ("radiologist", "second-reader"):
         assign(admin, subject_of(tokens[role]), [studies[0]["patient_key"]])
     return Hospital(
@@ -112,7 +113,7 @@ def _fill(stack: Any) -> Hospital:
         study_key=studies[0]["study_key"],
         patient_key=studies[0]["patient_key"],
         files=files[0].parent,
-        family_name=str(dcmread(files[0], specific_tags=["PatientName"]).PatientName.family_name),
+        listed_name=f"{name.family_name}, {name.given_name}",  # as the worklist has it
     )
 
 

@@ -68,7 +68,7 @@ def reader(hospital: Any, new_page: Callable[[], Any], sign_in: Any) -> Callable
         page.answers = []
         page.on("response", lambda one: page.answers.append(one) if "/api/studies/" in one.url else None)
         sign_in(page, role)
-        open_study(page, "desktop", hospital.family_name)
+        open_study(page, "desktop", hospital.listed_name)
         return page, open_panel(page, "desktop")
 
     return sit_down

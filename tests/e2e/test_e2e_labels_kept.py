@@ -31,7 +31,7 @@ def test_a_label_outlives_a_dead_network_a_lost_answer_and_a_reload(
 ) -> None:
     known = len(versions(hospital))
     sign_in(page, "radiologist")
-    open_study(page, size, hospital.family_name)
+    open_study(page, size, hospital.listed_name)
     panel = open_panel(page, size)
     verify = panel.locator("button[type=submit]")
     assert barriers(page) == []

@@ -29,10 +29,10 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
     page.wait_for_selector("input[name=username]")
     picture(page, "1-sign-in")
     sign_in(page, "radiologist")
-    page.get_by_role("cell", name=hospital.family_name).wait_for()
+    page.get_by_role("cell", name=hospital.listed_name).wait_for()
     picture(page, "2-worklist")
 
-    open_study(page, size, hospital.family_name)
+    open_study(page, size, hospital.listed_name)
     until(page, f"() => ({CANVAS})().levels > 40", True)  # a picture, not a grey square
     assert decoded_as_stored(page, hospital.files), "not one value differs from what the scanner sent"
     first = page.evaluate(CANVAS)

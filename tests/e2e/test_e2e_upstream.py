@@ -33,7 +33,7 @@ def test_a_slice_that_cannot_be_fetched_is_said_to_be_missing_and_comes_when_it_
     busy = {"content-type": "application/problem+json", "retry-after": "1"}
     page.route(f"**/instances/{wanted}/frames/**", lambda route: route.fulfill(status=429, headers=busy, body="{}"))
     sign_in(page, "radiologist")
-    open_study(page, size, hospital.family_name)
+    open_study(page, size, hospital.listed_name)
     panel = open_panel(page, size)
     page.evaluate(GO, wanted)
     missing = page.locator(".platform-quality.missing")

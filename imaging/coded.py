@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CODE_VALUE, SCHEME, MEANING = 0x00080100, 0x00080102, 0x00080104
 _VERSION, _URL, _REGISTRY, _LONG, _URN = 0x00080103, 0x0008010E, 0x00080112, 0x00080119, 0x00080120
+_LONGEST_MEANING: Final = 256
 _SAYS_MORE: Final = frozenset((MEANING, _VERSION, _URL, _REGISTRY, _LONG, _URN))
 _VERSION_NUMBER: Final = re.compile(rb"[0-9.]{1,8}[ \0]?")
 _URN_OF_CODE: Final = re.compile(rb"urn:(?:oid:[0-9.]{3,64}|uuid:[0-9a-fA-F\-]{36})[ \0]*")
@@ -57,6 +58,8 @@ def _safe(cleaner: "Cleaner", element: Element, *, public: bool) -> Element:
 
 
 def _names_a_concept(cleaner: "Cleaner", element: Element, value: bytes) -> bool:
+    if len(value) > _LONGEST_MEANING:
+        return False
     return free_text.names_a_concept(decode_text(value, element.vr if element.vr in TEXT_VRS else "LO", cleaner.terms))
 
 

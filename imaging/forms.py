@@ -14,8 +14,9 @@ from imaging.documents import is_known
 Form = Literal["", "age", "number", "term", "character set", "media type", "text"]
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 _MEDIA_TYPES: Final = frozenset((0x00420012, 0x00420014))
-_NUMBER: Final = rb" *(?:[+\-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+\-]?\d+)?)? *"
-_NUMBERS: Final = re.compile(_NUMBER + rb"(?:\\" + _NUMBER + rb")*\0?")
+# possessive throughout: a value of megabytes that fits at no end must not be tried in all ways (CWE-1333)
+_NUMBER: Final = rb" *+(?:[+\-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+\-]?\d++)?+)?+ *+"
+_NUMBERS: Final = re.compile(_NUMBER + rb"(?:\\" + _NUMBER + rb")*+\0?")
 _TERMS: Final = re.compile(rb"[A-Z0-9_ .:/*+\-]{0,16}(?:\\[A-Z0-9_ .:/*+\-]{0,16})*\0?")
 _UID: Final = re.compile(rb"(?<![0-9.])[0-2](?:\.\d+){5,}|(?<![0-9.])2\.25\.\d{8}")
 _FORM_OF_VR: Final[dict[str, Form]] = {

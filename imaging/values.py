@@ -31,7 +31,7 @@ _AGE: Final = re.compile(rb"(\d{3})([DWMY])")
 _AGE_IN_YEARS: Final = {b"D": 365.25, b"W": 52.18, b"M": 12.0, b"Y": 1.0}
 _DATE: Final = re.compile(rb"(\d{4})(?:\.?(\d{2})(?:\.?(\d{2}))?)?(.*)", re.DOTALL)
 _ONE_TIME: Final = rb"(?:\d\d(?::?\d\d(?::?\d\d(?:\.\d{1,6})?)?)?)?"
-_TIME: Final = re.compile(rb" *" + _ONE_TIME + rb" *(?:\\ *" + _ONE_TIME + rb" *)*\0?")
+_TIME: Final = re.compile(rb" *+" + _ONE_TIME + rb" *+(?:\\ *+" + _ONE_TIME + rb" *+)*+\0?")
 _REST_OF_DATE_TIME: Final = re.compile(rb"(?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 
 import pulumi
 from pulumi.provider import ConstructResult, Provider
 from pulumi.provider.server import main as serve
+
+from local.engine import plugin_process
 
 from .component import TYPE, Vpc
 from .layout import LayoutError
@@ -35,9 +35,8 @@ class AwsxProvider(Provider):
 
 
 def main() -> None:
-    """Serves until the engine ends the process."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
+    """Serves until the engine ends."""
+    plugin_process.follow_engine()
     serve(AwsxProvider(), sys.argv[1:])
 
 

@@ -23,7 +23,8 @@ def serve(register: Callable[[Any], None]) -> None:
     """Serve what `register` adds to a gRPC server until the engine ends; the port on stdout is the plugin protocol."""
     import grpc  # a policy pack's process, which only follows, does not pay for it
 
-    server = grpc.server(futures.ThreadPoolExecutor(8))
+    # an S3 object may come through the protocol, and slow calls of one resource must not hold up the others
+    server = grpc.server(futures.ThreadPoolExecutor(32), options=[("grpc.max_receive_message_length", 400 << 20)])
     register(server)
     follow_engine()
     port = server.add_insecure_port("127.0.0.1:0")

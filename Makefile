@@ -5,8 +5,8 @@ PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 SETUP := $(PYTHON3) tools/bootstrap.py
 export PYTHONUNBUFFERED := 1
-PATIENTS ?= 48
-SLICES ?= 3
+PATIENTS ?= 100
+SLICES ?= 2
 SEED ?= 7
 STACK ?= prod
 

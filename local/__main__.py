@@ -134,8 +134,8 @@ def pulumi(arguments: list[str]) -> None:
 
 @app.command()
 def demo(
-    patients: Annotated[int, typer.Option(help="Patients of the semi-synthetic cohort.")] = 48,
-    slices: Annotated[int, typer.Option(help="CT slices a patient.")] = 3,
+    patients: Annotated[int, typer.Option(help="Patients of the semi-synthetic cohort.")] = 100,
+    slices: Annotated[int, typer.Option(help="CT slices a patient.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the cohort.")] = 7,
     shuffle_labels: Annotated[bool, typer.Option(help="Spoil the labels: the accuracy gate has to refuse.")] = False,
     port: Port = DEFAULT_PORT,
@@ -174,7 +174,7 @@ def train(
 
 
 @app.command()
-def sample_dicom(patients: int = 48, slices: int = 3, seed: int = 7) -> None:
+def sample_dicom(patients: int = 100, slices: int = 2, seed: int = 7) -> None:
     """Write the semi-synthetic cohort, real files of many modalities and hostile files."""
     from local.demo.run import SAMPLE, make_sample
 

@@ -18,8 +18,10 @@ def main(  # noqa: PLR0917 - typer calls it by name
     out: Annotated[
         Path, typer.Option(help="Folder for the cohort: patient-NNNN/*.dcm, labels.json, labels.csv, README.txt.")
     ],
-    patients: Annotated[int, typer.Option(min=2, max=5000, help="Invented patients; every second has pneumonia.")] = 48,
-    slices_per_patient: Annotated[int, typer.Option(min=1, max=16, help="Neighbouring slices of each.")] = 3,
+    patients: Annotated[
+        int, typer.Option(min=2, max=5000, help="Invented patients; every second has pneumonia.")
+    ] = 100,
+    slices_per_patient: Annotated[int, typer.Option(min=1, max=16, help="Neighbouring slices of each.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 7,
     finding_mm2: Annotated[
         float, typer.Option(min=0, max=2200, help="Consolidated area in each slice: 250 is subtle, 2000 lobar.")

@@ -240,7 +240,7 @@ def make_sample(patients: int, slices: int, seed: int) -> list[Path]:
     if not whole or json.loads(stamp.read_text()) != choice:
         command = [str(PROJECT_PYTHON), "-m", "local.cohort", "--out", str(SAMPLE / "cohort"), "--cache", str(CACHE)]
         command += ["--patients", str(patients), "--slices-per-patient", str(slices), "--seed", str(seed)]
-        # lobar pneumonia: what a small network can learn from some forty patients within a minute
+        # lobar pneumonia: what a small network can learn from some sixty patients within a minute
         command += ["--finding-mm2", str(choice["finding_mm2"])]
         command += ["--hostile", str(SAMPLE / "hostile"), "--pydicom-files", str(SAMPLE / "pydicom")]
         if subprocess.run(command, cwd=ROOT, check=False).returncode:

@@ -59,7 +59,7 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
 
 @pytest.fixture(autouse=True)
 def one_label_is_enough(hospital: Any) -> Iterator[None]:
-    """The trigger waits for 48 labelled studies; here there is one, so for these tests it is told to start at one."""
+    """The trigger waits for 100 labelled studies; here there is one, so for these tests it is told to start at one."""
     functions = cloud(hospital).client("lambda")
     name = hospital.outputs["pipeline_trigger_function"]
     before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]

@@ -11,11 +11,14 @@ from local.demo.run import Demo
 from local.stack import LocalStack
 
 pytestmark = [pytest.mark.local, pytest.mark.engine]
+PATIENTS = 100
+"""A fifth is held out: of twenty patients the gate forgives three, of the ten of a smaller cohort one, and every stack
+draws its own."""
 
 
 @pytest.fixture(scope="module")
 def good(stack: LocalStack) -> dict:
-    demo = Demo(stack, patients=48, slices=3, seed=7)
+    demo = Demo(stack, patients=PATIENTS, slices=1, seed=7)
     demo.run()
     return demo.facts
 
@@ -37,7 +40,7 @@ def test_hostile_files_end_in_quarantine_with_a_reason_file(good: dict, cloud, o
 
 
 def test_the_whole_cohort_reached_the_research_zone(good: dict) -> None:
-    assert good["ingestion"]["deidentified"] >= 48 * 3
+    assert good["ingestion"]["deidentified"] >= PATIENTS
 
 
 def test_health_imaging_serves_htj2k_smaller_than_raw(good: dict) -> None:
@@ -106,7 +109,7 @@ def test_bringing_the_stack_up_again_changes_nothing(good: dict, stack: LocalSta
 def test_spoiled_labels_fail_the_gate_and_a_human_is_told(good: dict, stack: LocalStack, cloud, out: dict) -> None:
     packages = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName=out["model_package_group"])
     before = len(packages["ModelPackageSummaryList"])
-    demo = Demo(stack, patients=48, slices=3, seed=7, shuffle_labels=True)
+    demo = Demo(stack, patients=PATIENTS, slices=1, seed=7, shuffle_labels=True)
     demo.run()
     assert demo.facts["pipeline"]["status"] == "Failed"
     assert "accuracy" in demo.facts["refused"].lower()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Container
@@ -238,6 +239,7 @@ def make_sample(patients: int, slices: int, seed: int) -> list[Path]:
     choice = {"patients": patients, "slices": slices, "seed": seed, "finding_mm2": FINDING_MM2}
     whole = stamp.exists() and (SAMPLE / "cohort" / "labels.csv").exists()
     if not whole or json.loads(stamp.read_text()) != choice:
+        shutil.rmtree(SAMPLE, ignore_errors=True)  # a smaller cohort would keep images of the larger one
         command = [str(PROJECT_PYTHON), "-m", "local.cohort", "--out", str(SAMPLE / "cohort"), "--cache", str(CACHE)]
         command += ["--patients", str(patients), "--slices-per-patient", str(slices), "--seed", str(seed)]
         # lobar pneumonia: what a small network can learn from some sixty patients within a minute

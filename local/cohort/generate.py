@@ -1,7 +1,9 @@
 """Makes the cohort: for each patient a warp, a place in the lungs, perhaps pneumonia, a scanner, and the files."""
 
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,10 +53,9 @@ def write_cohort(
 ) -> list[dict[str, Any]]:
     """Write every patient, labels.json, labels.csv and README.txt under `out`; the studies as labels.json has them."""
     out.mkdir(parents=True, exist_ok=True)
-    studies = [
-        _write_patient(anatomy, out, number=number, slices=slices, seed=seed, codecs=codecs, finding_mm2=finding_mm2)
-        for number in range(patients)
-    ]
+    write = partial(_write_patient, out=out, slices=slices, seed=seed, codecs=codecs, finding_mm2=finding_mm2)
+    with ProcessPoolExecutor(initializer=_ANATOMY.append, initargs=(anatomy,)) as pool:  # a process for each core
+        studies = list(pool.map(write, range(patients)))
     labels = {"schema": "cohort-labels/1", "seed": seed, "semi_synthetic": True, "studies": studies}
     (out / "labels.json").write_text(json.dumps(labels, indent=1) + "\n", encoding="utf-8")
     rows = ["study_instance_uid,label", *(f"{study['study_uid']},{study['finding']}" for study in studies)]
@@ -101,9 +102,14 @@ def _image(anatomy: Anatomy, warp: Warp, site: Site, foci: list[Focus], slices: 
     return Patient(site=site, foci=foci if keep else [], slices=images, shown_mm2=float(smallest), painted=keep)
 
 
+_ANATOMY: Final[list[Anatomy]] = []
+"""What all patients of a worker process are made from."""
+
+
 def _write_patient(
-    anatomy: Anatomy, out: Path, *, number: int, slices: int, seed: int, codecs: bool, finding_mm2: float
+    number: int, *, out: Path, slices: int, seed: int, codecs: bool, finding_mm2: float
 ) -> dict[str, Any]:
+    anatomy = _ANATOMY[0]
     rng = np.random.default_rng([seed, number])
     pneumonia = number % 2 == 1
     patient = draw_patient(anatomy, rng, pneumonia=pneumonia, slices=slices, finding_mm2=finding_mm2)

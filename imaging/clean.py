@@ -39,7 +39,8 @@ class _Plan(NamedTuple):
     Attributes:
         label: how it is counted.
         touched: keyword for the audit record, "" when the value stays.
-        kept_as_it_is: no look at the value is needed unless an identifier of the object stands in a kept value.
+        kept_as_it_is: the value stays if it has the form, unless an identifier of the object stands in a kept value.
+        form: what the value is then looked at for, "" for nothing.
         depends_on_value: the plan holds for this value only.
     """
 
@@ -48,6 +49,7 @@ class _Plan(NamedTuple):
     touched: str
     kept_as_it_is: bool
     depends_on_value: bool
+    form: Form = ""
 
 
 _PLANS: Final[dict[frozenset[Option], dict[tuple[int, str], _Plan]]] = {}
@@ -100,7 +102,7 @@ class Cleaner:
             plan = None
             if element.items is None and element.value:
                 plan = plans.get((element.tag, element.vr)) or self._planned(element)
-                if quick and plan.kept_as_it_is:
+                if quick and plan.kept_as_it_is and (not plan.form or fits(plan.form, bytes(element.value))):
                     counts[plan.label] += 1
                     cleaned.append(element)
                     continue
@@ -134,10 +136,11 @@ class Cleaner:
         if action is Action.SHIFT and vr not in TEMPORAL and element.items is None and rule:
             action = rule.action(self.options - {Option.MODIFIED_DATES})  # a date in words cannot be shifted
         label = f"{'table E.1-1' if rule else 'not in the table'}: {action}"
-        free = form_of(element.tag, vr) in (("", "text") if rule else ("",))
-        plain = action is Action.KEEP and free and element.tag not in _REWRITTEN
+        form = form_of(element.tag, vr)
+        form = "" if rule and form == "text" else form  # an option asks for the text itself
+        plain = action is Action.KEEP and form != "age" and element.tag not in _REWRITTEN
         touched = "" if action is Action.KEEP else keyword_of(element.tag)
-        return _Plan(action, label, touched, plain, rule is None and vr == "UI")
+        return _Plan(action, label, touched, plain, rule is None and vr == "UI", form)
 
     def _element(self, element: Element, plan: "_Plan", private: PrivateBlocks | None, media: bytes) -> Element | None:
         if private and is_private(element.tag):

@@ -109,7 +109,8 @@ class Registry:
 
 
 def _asked(function: str, body: dict[str, Any]) -> dict[str, Any]:
-    patient = Config(read_timeout=900, retries={"total_max_attempts": 1})  # a function's longest time; asked once
+    options: Any = {"read_timeout": 900, "retries": {"total_max_attempts": 1}}  # a function's longest time; asked once
+    patient = Config(**options)
     answer = boto3.client("lambda", config=patient).invoke(FunctionName=function, Payload=json.dumps(body).encode())
     said: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:

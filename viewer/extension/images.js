@@ -8,7 +8,6 @@ const AGAIN_MS = 5000;
 let services;
 let lastMove = 0;
 const busy = new Set();
-const opened = new WeakSet(); // viewports whose first picture is there: until then nothing else may take its network and cores
 const failed = new Set(); // asked for and not to be had: busy upstream, no right any more, no network
 
 const cs = () => window.cornerstone;
@@ -88,14 +87,9 @@ function nextToFill(viewport) {
   return unfinished;
 }
 
-function mayFill(viewport) {
-  if (!opened.has(viewport) && (isFull(viewport) || failed.has(viewport.getCurrentImageId()))) opened.add(viewport);
-  return opened.has(viewport);
-}
-
 async function fill() {
   const viewport = activeViewport();
-  if (!viewport || !isStack(viewport) || !mayFill(viewport) || performance.now() - lastMove < PAUSE_MS || busy.size >= SMALL_AT_ONCE) return;
+  if (!viewport || !isStack(viewport) || performance.now() - lastMove < PAUSE_MS || busy.size >= SMALL_AT_ONCE) return;
   const next = nextToFill(viewport);
   if (!next || (next.type === 'singleFinal' && busy.size >= FULL_AT_ONCE)) return;
   const { id, type } = next;

@@ -52,15 +52,6 @@ def _examples(split: Split, shuffle_seed: int | None = None) -> tf.data.Dataset:
     return paths.shuffle(len(split.shards), seed=shuffle_seed).interleave(open_shard, cycle_length=4)
 
 
-def _columns(split: Split) -> tuple[tf.Tensor, tf.Tensor]:
-    """All images and labels, in the shards' order. # (N, S, S, 1), (N, 1)"""
-    import tensorflow as tf
-
-    loaded = [_load_shard(str(path).encode()) for path in split.shards]
-    images, labels = (np.concatenate(column) for column in zip(*loaded, strict=True))
-    return tf.constant(images), tf.constant(labels)
-
-
 def _fits(split: Split) -> bool:
     return split.images * split.image_size**2 * 4 <= CACHE_LIMIT_BYTES
 
@@ -83,24 +74,21 @@ class TrainingBatches:
         self._batch_size = batch_size
         self._strength = strength_of(augmentation)
         self._seed = seed
-        self._kept = _columns(split) if _fits(split) else None  # read once, for all epochs
+        # made once: what is derived from a cached data set shares its cache
+        self._kept = _examples(split).cache() if _fits(split) else None
 
     def epoch(self, number: int) -> tf.data.Dataset:
         """The batches of an epoch; the first is number 0."""
         import tensorflow as tf
 
         seed = seed_of(self._seed, number)
-        passes = passes_per_epoch(self._split.images, self._batch_size)
         if self._kept is not None:
-            # numbers are shuffled and a batch is gathered at once: an image at a time costs more than a small network
-            images, labels = self._kept
-            numbers = tf.data.Dataset.range(self._split.images).shuffle(self._split.images, seed=seed).repeat(passes)
-            batches = numbers.batch(self._batch_size).map(
-                lambda rows: (tf.gather(images, rows), tf.gather(labels, rows)), num_parallel_calls=tf.data.AUTOTUNE
-            )
+            examples = self._kept.shuffle(self._split.images, seed=seed)
         else:
-            examples = _examples(self._split, seed).shuffle(4 * SHARD_IMAGES, seed=seed).repeat(passes)
-            batches = examples.batch(self._batch_size)
+            examples = _examples(self._split, seed).shuffle(4 * SHARD_IMAGES, seed=seed)
+        passes = passes_per_epoch(self._split.images, self._batch_size)
+        examples = examples.repeat(passes)
+        batches = examples.batch(self._batch_size)
         strength = self._strength
         if strength is not None:
             batches = batches.enumerate().map(
@@ -115,8 +103,8 @@ class TrainingBatches:
 
 def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     """Batches in the shards' order, untouched, kept in memory where they fit. # (B, S, S, 1), (B, 1)"""
-    batches = _examples(split).batch(batch_size)
-    batches = batches.cache() if _fits(split) else batches
+    examples = _examples(split)
+    batches = (examples.cache() if _fits(split) else examples).batch(batch_size)
     return _counted(batches, split.images, batch_size)
 
 

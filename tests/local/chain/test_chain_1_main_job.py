@@ -70,7 +70,8 @@ def test_a_reader_hears_the_model_after_their_own_read_and_who_has_not_read_does
     from local.demo.people import demo_people
 
     said = good["prediction"]
-    assert (said["model_version"], said["images_judged"]) == (good["model"]["version"], 3)
+    assert said["model_version"] == good["model"]["version"]
+    assert 1 <= said["images_judged"] <= said["images_usable"]
     token = sign_in(cloud, out["user_pool_client_id"], demo_people(stack)["second-reader"])
     second = Api(out["api_url"], token, cloud.env["AWS_CA_BUNDLE"])
     refused = second.raw.get(f"/studies/{said['study_key']}/prediction")

@@ -159,7 +159,7 @@ def transform(
     if dry_run:
         show(vars(plan))
         return
-    or_reason(lambda: batch.run(plan, lambda status: sys.stderr.write(f"{plan.job}: {status}\n"), pause))
+    or_reason(lambda: batch.run(plan, lambda status: typer.echo(f"{plan.job}: {status}", err=True), pause))
     show(batch.summary(plan))
 
 

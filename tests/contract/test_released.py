@@ -21,7 +21,13 @@ from tools import configuration
 
 RELEASED = Path(__file__).parent / "released"
 RELEASES = sorted(path.name for path in RELEASED.iterdir())
-EVENTS = [(release, kind) for release in RELEASES for kind in sorted(DETAIL_TYPES)]
+EVENTS = [
+    (release, kind)
+    for release in RELEASES
+    for kind in sorted(DETAIL_TYPES)
+    if (RELEASED / release / "events" / file_name(kind)).is_file()
+]
+"""Every release with the events that it had."""
 TEXTS = {"^[0-9a-f]{32}$": "0" * 32}
 
 
@@ -61,6 +67,12 @@ def test_an_event_of_a_release_is_taken_by_the_day(release: str, kind: str) -> N
 def test_an_event_of_the_day_is_taken_by_a_release(release: str, kind: str) -> None:
     event = whole(json.loads((FOLDER / file_name(kind)).read_text()))
     jsonschema.Draft202012Validator(released(release, kind)).validate(event)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_event_of_a_release_is_still_an_event(release: str) -> None:
+    kept = {path.name for path in (RELEASED / release / "events").iterdir()}
+    assert kept <= {file_name(kind) for kind in DETAIL_TYPES}
 
 
 def test_a_field_more_would_be_noticed() -> None:

@@ -78,7 +78,7 @@ def test_an_execution_keeps_the_definition_and_parameters_it_started_with(api: A
         pytest.param("DescribeEndpoint", {"EndpointName": "x"}, "ValidationException", id="no-endpoint"),
         pytest.param("ListPipelines", {"NextToken": "?"}, "ValidationException", id="bad-token"),
         pytest.param("DescribePipeline", {}, "ValidationException", id="missing-member"),
-        pytest.param("CreateTransformJob", {}, "UnknownOperationException", id="unknown-action"),
+        pytest.param("CreateLabelingJob", {}, "UnknownOperationException", id="unknown-action"),
     ],
 )
 def test_refusals_have_the_services_codes(api: Any, action: str, request_: dict[str, Any], code: str) -> None:

@@ -30,6 +30,8 @@ class TrainingSettings(Group):
     """Share of all patients that early stopping and calibration look at."""
     augmentation: Literal["none", "light", "standard"] = "standard"
     """How much training images are shifted, turned and scaled."""
+    precision: Literal["auto", "float32", "mixed_float16"] = "auto"
+    """Arithmetic of the training; auto: mixed_float16 on GPUs with tensor cores. Models are served in float32."""
     accuracy_threshold: float = Field(default=0.85, ge=0, le=1)
     """Accuracy on the test patients under which nothing is registered and a person is told."""
     accuracy_lower_bound: float = Field(default=0.0, ge=0, le=1)

@@ -151,6 +151,7 @@ def pipeline_config(
         backbone=training.backbone,
         weights_uri=training.weights_uri,
         augmentation=training.augmentation,
+        precision=training.precision,
         accuracy_threshold=training.accuracy_threshold,
         accuracy_lower_bound=training.accuracy_lower_bound,
         subgroup_floor=training.subgroup_floor,

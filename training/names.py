@@ -11,6 +11,7 @@ from pathlib import Path
 
 BACKBONES: tuple[str, ...] = ("resnet50", "mobilenet_v3_small", "small_cnn")
 AUGMENTATIONS: tuple[str, ...] = ("none", "light", "standard")
+PRECISIONS: tuple[str, ...] = ("auto", "float32", "mixed_float16")
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 FINDINGS: tuple[str, ...] = ("normal", "pneumonia")
 """Class names by label: 0 is normal, 1 is pneumonia (the positive class of every metric)."""

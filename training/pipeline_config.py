@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.names import AUGMENTATIONS, BACKBONES
+from training.names import AUGMENTATIONS, BACKBONES, PRECISIONS
 
 APPROVAL_STATES = ("PendingManualApproval", "Approved", "Rejected")
 # Families whose scratch disk is local NVMe, encrypted in hardware: SageMaker refuses VolumeKmsKeyId for them
@@ -35,6 +35,7 @@ class PipelineConfig:
         max_runtime_seconds, max_wait_seconds: training limits; the wait counts only with Spot.
         image_size: edge of the square model input, pixels.
         patience: epochs without a better validation loss before training stops.
+        precision: arithmetic of the training (training.precision); auto = mixed float16 on GPUs with tensor cores.
         weights_uri: S3 URI of staged ImageNet weights (Keras "notop" file) for resnet50 or mobilenet_v3_small.
         accuracy_lower_bound, subgroup_floor, champion_margin: see training.gate.Limits.
         test_fraction, validation_fraction: shares of all patients; the rest trains.
@@ -79,6 +80,7 @@ class PipelineConfig:
     backbone: str = "resnet50"
     weights_uri: str | None = None
     augmentation: str = "standard"
+    precision: str = "auto"
     accuracy_threshold: float = 0.85
     accuracy_lower_bound: float = 0.0
     subgroup_floor: float = 0.0
@@ -97,6 +99,7 @@ class PipelineConfig:
         """Refuse values before SageMaker would, in sentences that name the field."""
         self._check_choice("backbone", self.backbone, BACKBONES)
         self._check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+        self._check_choice("precision", self.precision, PRECISIONS)
         self._check_choice("approval_status", self.approval_status, APPROVAL_STATES)
         self._check_range("accuracy_threshold", self.accuracy_threshold, 0.0, 1.0)
         self._check_range("accuracy_lower_bound", self.accuracy_lower_bound, 0.0, 1.0)
@@ -112,7 +115,8 @@ class PipelineConfig:
         self._check_range("retry_attempts", self.retry_attempts, 1, 20)  # the service's own limit
         if self.training_instance_count != 1:
             raise PipelineConfigError(
-                "training_instance_count must be 1: the script uses all GPUs of one instance (MirroredStrategy)"
+                "training_instance_count must be 1: the script uses all GPUs of one instance (MirroredStrategy); "
+                "Keras 3 fits no model under MultiWorkerMirroredStrategy (keras-team/keras issue 20585)"
             )
         if self.test_fraction + self.validation_fraction > 0.6:
             raise PipelineConfigError("test_fraction + validation_fraction leaves under 40 % for training")

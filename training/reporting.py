@@ -55,7 +55,7 @@ def _data(report: Mapping[str, Any], described: Mapping[str, Any]) -> list[tuple
 def _model(described: Mapping[str, Any]) -> list[tuple[str, str]]:
     config = described["config"]
     versions = described.get("versions", {})
-    settings = ("batch_size", "learning_rate", "augmentation", "patience")
+    settings = ("batch_size", "learning_rate", "augmentation", "precision", "patience")
     return [
         ("Model", f"{config['backbone']}, input {described['input']['shape']}, {described['output']['meaning']}"),
         ("Software", ", ".join(f"{name} {value}" for name, value in sorted(versions.items()))),

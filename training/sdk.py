@@ -129,6 +129,7 @@ class _Builder:
             "image-size": str(config.image_size),
             "learning-rate": parameters.learning_rate,
             "patience": str(config.patience),
+            "precision": config.precision,
             "seed": str(config.seed),
             "sagemaker_container_log_level": "20",
             "sagemaker_program": names.TRAIN_PROGRAM,

@@ -16,7 +16,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,10 @@ from training.failure import DatasetError, TrainingError
 from training.split import check_no_leak
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from training.model import Classifier
+    from training.precision import Precision
 
 FULL_SIZE = ("resnet50", 512)
 FROZEN_SHARE = 0.2
@@ -64,6 +67,7 @@ class TrainConfig:
     patience: int
     seed: int
     augmentation: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -94,15 +98,17 @@ def main(arguments: Sequence[str], directories: TrainDirectories) -> None:
     announce(config)
     train, validation = open_split(directories.train), open_split(directories.validation)
     check_data(config, train, validation)
-    classifier, strategy = prepare(config, weights_file(directories.weights))
+    weights = weights_file(directories.weights)
+    classifier, strategy, precision = prepare(config, weights)
     store = CheckpointStore(directories.checkpoints)
-    fingerprint = fingerprint_of(config, train, validation)
+    fingerprint = fingerprint_of(config, train, validation, precision.policy)
     run = Run(classifier, config, train, validation, store, store.latest(fingerprint) or Progress(fingerprint))
     with strategy.scope():
         fit(run)
         store.restore(classifier.model, run.progress.best_epoch, optimizer=False)
+        run, arithmetic = to_export(run, precision, weights)
         calibration = calibrate(run)
-    write_outputs(run, directories, calibration)
+    write_outputs(run, directories, {"calibration": asdict(calibration), "precision": arithmetic})
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
@@ -116,6 +122,7 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
     parser.add_argument("--patience", type=int, default=5)
     parser.add_argument("--seed", type=int, default=20250101)
     parser.add_argument("--augmentation", choices=names.AUGMENTATIONS, default="standard")
+    parser.add_argument("--precision", choices=names.PRECISIONS, default="auto")
     return TrainConfig(**vars(parser.parse_args(arguments)))
 
 
@@ -152,25 +159,30 @@ def weights_file(directory: Path | None) -> Path | None:
     return found[0]
 
 
-def prepare(config: TrainConfig, weights: Path | None) -> tuple[Classifier, Any]:
-    """Seeds, devices, model: every GPU of the instance, or the CPU."""
+def prepare(config: TrainConfig, weights: Path | None) -> tuple[Classifier, Any, Precision]:
+    """Seeds, devices, arithmetic, model: every GPU of the instance, or the CPU."""
     import keras
     import tensorflow as tf
 
     from training.model import build
+    from training.precision import choose
 
     keras.utils.set_random_seed(config.seed)
     devices = tf.config.list_physical_devices("GPU")
     strategy = tf.distribute.MirroredStrategy() if len(devices) > 1 else tf.distribute.get_strategy()
-    print(f"[train] tensorflow {tf.__version__} keras {keras.__version__} gpus={len(devices)} seed={config.seed}")
+    precision = choose(config.precision)
+    print(
+        f"[train] tensorflow {tf.__version__} keras {keras.__version__} gpus={len(devices)} "
+        f"precision={precision.policy} seed={config.seed}"
+    )
     with strategy.scope():
         classifier = build(config.backbone, config.image_size, weights)
-    return classifier, strategy
+    return classifier, strategy, precision
 
 
-def fingerprint_of(config: TrainConfig, train: Split, validation: Split) -> str:
-    """Digest of everything that must be equal for a checkpoint to be continued."""
-    said = [asdict(config), train.manifest["shards"], validation.manifest["shards"]]
+def fingerprint_of(config: TrainConfig, train: Split, validation: Split, policy: str = "float32") -> str:
+    """Digest of everything that must be equal for a checkpoint to be continued; the policy is what `auto` became."""
+    said = [asdict(config), policy, train.manifest["shards"], validation.manifest["shards"]]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -238,13 +250,38 @@ def class_weights(train: Split) -> dict[int, float]:
     return {0: total / (2 * normal), 1: total / (2 * pneumonia)}
 
 
-def calibrate(run: Run) -> Calibration:
-    """Fit the scores to the validation patients and fold the line into the model (see training.calibration)."""
+def to_export(run: Run, precision: Precision, weights: Path | None) -> tuple[Run, dict[str, Any]]:
+    """The run with its best epoch in float32, and what the metadata says of the arithmetic (training.precision)."""
+    import keras
+
+    from training.model import build
+    from training.precision import difference
+
+    said: dict[str, Any] = {**asdict(precision), "exported": "float32"}
+    if not precision.mixed:
+        return run, said
+    before = validation_scores(run)
+    keras.config.set_dtype_policy("float32")
+    exported = replace(run, classifier=build(run.config.backbone, run.config.image_size, weights))
+    run.store.restore(exported.classifier.model, run.progress.best_epoch, optimizer=False)
+    said["largest_difference"] = difference(before, validation_scores(exported))
+    print(f"[train] {precision.policy} and float32 differ by {said['largest_difference']:.2g} at most on validation")
+    return exported, said
+
+
+def validation_scores(run: Run) -> np.ndarray:
+    """Probabilities of the validation images by the model as it stands. # (N,)"""
     from training.batches import plain_batches
-    from training.model import OUTPUT_NAME
 
     batches = plain_batches(run.validation, run.config.batch_size)
-    scores = run.classifier.model.predict(batches, verbose=0).ravel()
+    return run.classifier.model.predict(batches, verbose=0).ravel()
+
+
+def calibrate(run: Run) -> Calibration:
+    """Fit the scores to the validation patients and fold the line into the model (see training.calibration)."""
+    from training.model import OUTPUT_NAME
+
+    scores = validation_scores(run)
     labels = run.validation.arrays()["labels"]
     calibration = fit_calibration(scores, labels)
     fold_into(run.classifier.model, OUTPUT_NAME, calibration)
@@ -252,8 +289,8 @@ def calibrate(run: Run) -> Calibration:
     return calibration
 
 
-def write_outputs(run: Run, directories: TrainDirectories, calibration: Calibration) -> None:
-    """History and curves beside the model, then the artifact."""
+def write_outputs(run: Run, directories: TrainDirectories, extra: dict[str, Any]) -> None:
+    """History and curves beside the model, then the artifact; `extra` joins its metadata."""
     from training.export import export, metadata
     from training.plots import training_curves
 
@@ -261,10 +298,7 @@ def write_outputs(run: Run, directories: TrainDirectories, calibration: Calibrat
     directories.output.mkdir(parents=True, exist_ok=True)
     (directories.output / "history.json").write_text(json.dumps(progress.history, indent=1))
     training_curves(progress.history, progress.best_epoch, directories.output / "curves.png")
-    described = {
-        **metadata(asdict(run.config), [run.train, run.validation], progress),
-        "calibration": asdict(calibration),
-    }
+    described = {**metadata(asdict(run.config), [run.train, run.validation], progress), **extra}
     export(run.classifier.model, directories.model, described, run.validation.arrays()["images"][:4])
     best = progress.history[progress.best_epoch - 1]
     print(

@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=1536, help="of the training split (default 1536)")
     parser.add_argument("--epochs", type=int, default=4, help="that count, a round (default 4; one more warms up)")
     parser.add_argument("--rounds", type=int, default=3, help="of every way, round robin (default 3)")
+    parser.add_argument("--precision", choices=names.PRECISIONS, default="auto", help="arithmetic of all three ways")
     parser.add_argument("--json", action="store_true", help="figures as JSON instead of a table")
     options = parser.parse_args()
     from bench.train.loops import measure, table, write_split  # TensorFlow: not for --help

@@ -28,6 +28,7 @@ from training.batches import TrainingBatches
 from training.checkpoint import CheckpointStore, Progress
 from training.dataset import Split
 from training.model import build
+from training.precision import choose
 
 PLAIN = "plain Keras"
 WAYS = {PLAIN: None, "ours": "none", "ours, standard augmentation": "standard"}
@@ -60,6 +61,7 @@ def write_split(directory: Path, side: str, images: int, size: int) -> Split:
 
 def measure(options: argparse.Namespace, sides: dict[str, Split], folder: Path) -> dict[str, Any]:
     """Every figure: images a second by way, the input pipeline alone, and the overhead over the plain loop."""
+    precision = choose(options.precision)  # for all three ways
     epochs: dict[str, list[float]] = {way: [] for way in WAYS}
     for number in range(options.rounds):
         for way in WAYS:
@@ -76,6 +78,8 @@ def measure(options: argparse.Namespace, sides: dict[str, Split], folder: Path) 
             "cores": os.cpu_count(),
             "load_average": round(os.getloadavg()[0], 1),
             "keras": keras.__version__,
+            "policy": precision.policy,
+            "gpus": precision.gpus,
         },
         "images_per_second": {way: round(options.images / seconds, 1) for way, seconds in middle.items()},
         "spread": {way: [round(min(s) / middle[way], 3), round(max(s) / middle[way], 3)] for way, s in epochs.items()},
@@ -149,6 +153,7 @@ def our_loop(
         patience=options.epochs + 1,
         seed=1,
         augmentation=augmentation,
+        precision=options.precision,
     )
     classifier = build(options.backbone, options.image_size)
     store, progress = TimedStore(folder, ends), Progress(json.dumps(asdict(config)))

@@ -147,6 +147,7 @@ def test_hyperparameters_are_strings_or_string_parameters(definition: dict[str, 
             assert isinstance(value, str), f"{name}: HyperParameters is a string map"
     assert hyperparameters["backbone"] == "resnet50"
     assert hyperparameters["image-size"] == "512"
+    assert hyperparameters["precision"] == "auto"
     assert hyperparameters["sagemaker_program"] == names.TRAIN_PROGRAM
     assert hyperparameters["sagemaker_submit_directory"] == "s3://artifacts-bucket/code/0123/sourcedir.tar.gz"
 

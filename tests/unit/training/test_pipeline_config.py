@@ -26,6 +26,7 @@ REQUIRED: dict[str, Any] = {
     [
         ({"backbone": "vgg16"}, "backbone"),
         ({"augmentation": "wild"}, "augmentation"),
+        ({"precision": "float8"}, "precision"),
         ({"approval_status": "Maybe"}, "approval_status"),
         ({"accuracy_threshold": 1.2}, "accuracy_threshold"),
         ({"test_fraction": 0.0}, "test_fraction"),

@@ -1,4 +1,4 @@
-"""The scripts in the training environment, as SageMaker starts them: kill, resume, export, evaluate, ResNet-50.
+"""The scripts in the training environment, as SageMaker starts them: kill, resume, export, evaluate, float16, ResNet.
 
 Few processes, because importing TensorFlow costs seconds.
 """
@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,7 @@ def test_the_artifact_has_what_serving_and_judging_need(job: Job, trained: Train
     }
     assert len(metadata["seen_patients"]) == 12
     assert {"python", "keras", "tensorflow", "numpy"} <= set(metadata["versions"])
+    assert metadata["precision"]["policy"] == "float32"
 
 
 def test_the_evaluation_judges_the_artifact_on_the_held_out_patients(job: Job, trained: Trained):
@@ -201,6 +203,53 @@ def test_the_evaluation_judges_the_artifact_on_the_held_out_patients(job: Job, t
     truth = np.array([row["finding"] == "pneumonia" for row in rows])
     assert truth.sum() == labels.sum()
     assert report["metrics"]["accuracy"]["value"] == pytest.approx(float((called == truth).mean()), abs=1e-6)
+
+
+MIXED = """
+import json, sys
+from pathlib import Path
+import keras, onnx
+from training import train
+base, arguments = Path(sys.argv[1]), sys.argv[2:]
+data = Path(sys.argv[1] + "-data")
+def run():
+    train.main(arguments, train.TrainDirectories(
+        data / "train", data / "validation", None, base / "model", base / "output", base / "checkpoints"))
+    return json.loads((base / "output/history.json").read_text())
+whole = run()
+(base / "checkpoints/epoch-0002.json").unlink()
+resumed = run()
+graph = onnx.load(str(base / "model/model.onnx")).graph
+print(json.dumps({"whole": whole, "resumed": resumed, "types": sorted({one.data_type for one in graph.initializer}),
+                  "ends": [one.type.tensor_type.elem_type for one in (*graph.input, *graph.output)],
+                  "half": [onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT]}))
+"""
+
+
+def test_mixed_precision_resumes_with_its_loss_scale_and_exports_float32(
+    job: Job, split_writer: Callable[..., None], sides: dict[str, list[str]], tmp_path: Path
+):
+    for name in ("train", "validation"):  # tiny: a CPU computes float16 in software
+        split_writer(tmp_path / "mixed-data" / name, name, sides, size=32)
+    words = [*job.train_command()[2:], "--epochs", "2", "--image-size", "32", "--batch-size", "2"]
+    words += ["--precision", "mixed_float16"]
+    output = job.run([str(job.python), "-c", MIXED, str(tmp_path / "mixed"), *words])
+    assert output.count("precision=mixed_float16") == 2
+    assert "[train] resuming after epoch 1" in output
+    said = json.loads(output.splitlines()[-1])
+    for row, other in zip(said["whole"], said["resumed"], strict=True):
+        assert row == pytest.approx(other, abs=1e-3)
+    half, single = said["half"]
+    assert half not in said["types"]
+    assert said["ends"] == [single, single]
+    told = json.loads((tmp_path / "mixed/model/metadata.json").read_text())["precision"]
+    assert (told["asked"], told["policy"], told["exported"], told["gpus"]) == (
+        "mixed_float16",
+        "mixed_float16",
+        "float32",
+        [],
+    )
+    assert 0.0 < told["largest_difference"] < 0.05
 
 
 RESNET = """

@@ -47,6 +47,10 @@ def test_only_an_alarm_that_sounds_is_given_time_to_fall_silent(looks, seconds, 
     assert settled(lambda: next(told), seconds, sleep=lambda _: None) == left
 
 
-def test_a_secret_is_told_by_its_place_only():
-    report = {"results": {"x.py": [{"line_number": 3, "type": "AWS Access Key", "hashed_secret": "SENTINEL"}]}}
-    assert secrets(json.dumps(report)) == ["x.py:3 AWS Access Key"]
+def test_a_secret_is_told_by_its_place_only_unless_people_have_looked_at_it():
+    candidate = {"line_number": 3, "type": "AWS Access Key", "hashed_secret": "SENTINEL"}
+    report, nothing = json.dumps({"results": {"x.py": [candidate]}}), json.dumps({"results": {}})
+    moved = json.dumps({"results": {"x.py": [candidate | {"line_number": 7}]}})
+    assert secrets(report, nothing) == ["x.py:3 AWS Access Key"]
+    assert secrets(report, moved) == []
+    assert secrets(nothing, report) == [".secrets.baseline is out of date: x.py AWS Access Key"]

@@ -167,7 +167,7 @@ lint-charts: scan-tools setup-unit-quiet ## the Helm charts: lint, render, and e
 
 .PHONY: security-scan
 security-scan: scan-tools lint-workflows ## known vulnerabilities, secrets, licences and SBOM of every lock file; in build/scan
-	@PATH="$(CURDIR)/.venvs/scan/bin:$$PATH" $(PYTHON3) tools/security_scan.py
+	@PATH="$(CURDIR)/.venvs/scan/bin:$$PATH" $(PYTHON) -m tools.security_scan
 
 .PHONY: validate-local
 validate-local: up ## look at the local stack as from outside, then send a canary image through the whole way and out again

@@ -55,6 +55,18 @@ def _candidates(report: str) -> dict[tuple[str, str, str], int]:
     }
 
 
+def licences() -> list[str]:
+    """Write build/scan/licences.json; the licences that somebody has to look at."""
+    from tools import licences as stated
+
+    packages, known = stated.locked((ROOT / "requirements").glob("*.lock")), stated.installed(ROOT)
+    table = {f"{name} {version}": known.get((name, version), "not looked at") for name, version in sorted(packages)}
+    (FOLDER / "licences.json").write_text(json.dumps(table, indent=1) + "\n")
+    unseen = sum(package not in known for package in packages)
+    sys.stdout.write(f"licences: {len(packages) - unseen} looked at, {unseen} packages are not installed here\n")
+    return stated.faults(packages, known)
+
+
 def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     bad = [lock.name for lock in sorted((ROOT / "requirements").glob("*.lock")) if not audit(lock)]
@@ -63,9 +75,11 @@ def main() -> int:
     candidates = secrets(done.stdout, BASELINE.read_text())
     for line in [*(f"vulnerable, or not audited: requirements/{name}" for name in bad), *candidates]:
         sys.stdout.write(line + "\n")
+    told = licences()
+    sys.stdout.write("".join(f"{line}\n" for line in told))
     if candidates:
         sys.stdout.write(f"look at each; what is no secret: cp build/scan/{BASELINE.name} {BASELINE.name}\n")
-    return 1 if bad or candidates else 0
+    return 1 if bad or candidates or told else 0
 
 
 if __name__ == "__main__":

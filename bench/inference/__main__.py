@@ -1,0 +1,47 @@
+"""Milliseconds an answer: SavedModel, ONNX Runtime and the endpoint over the same artifact, round robin in one run.
+
+    .venvs/train/bin/python -m bench.inference                                    small_cnn at 96 pixels, random weights
+    .venvs/train/bin/python -m bench.inference --model DIR                        an artifact that training wrote
+
+`endpoint` is the model server process of the local stack (no stack is needed) with the artifact's own handler, asked
+over one kept connection; `handler` is the same code called in this process, without HTTP. Overheads are over the bare
+SavedModel. All ways must answer alike, or there are no figures. JSON sends the model's own input, DICOM one CT slice
+of 512 x 512 that the handler decodes and prepares first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from training import names
+
+GOAL = 0.20
+
+
+def main() -> int:
+    """The command line; exit code 1 when the overhead's goal is missed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.inference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, help="artifact to ask instead of a new one with random weights")
+    parser.add_argument("--backbone", choices=names.BACKBONES, default="small_cnn")
+    parser.add_argument("--image-size", type=int, default=96)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32], help="images a request (default 1 32)")
+    parser.add_argument("--rounds", type=int, default=5, help="answers that count, of every way (default 5)")
+    parser.add_argument("--json", action="store_true", help="figures as JSON instead of a table")
+    options = parser.parse_args()
+    from bench.inference.ways import artifact, measure, table  # TensorFlow: not for --help
+
+    with tempfile.TemporaryDirectory(prefix="bench-inference-") as scratch:
+        model = options.model or artifact(options.backbone, options.image_size, Path(scratch) / "model")
+        found = measure(model, options.batches, options.rounds, Path(scratch))
+    sys.stdout.write(json.dumps(found, indent=1) + "\n" if options.json else table(found))
+    return 0 if all(row["overhead"]["endpoint"] < GOAL for row in found["requests"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -278,6 +278,10 @@ class MonitoringSettings(Group):
     """Alarm: errors of HealthImaging a minute."""
     lambda_error_percent: float = Field(default=1.0, gt=0, le=100)
     """Alarm: runs of a function that fail, percent."""
+    endpoint_error_percent: float = Field(default=5.0, gt=0, le=100)
+    """Alarm, and end of an update: requests that the model's server fails, percent."""
+    endpoint_latency_milliseconds: int = Field(default=5000, ge=1, le=60_000)
+    """Alarm, and end of an update: the slowest percent of the model's answers, milliseconds."""
     storage_budget_gb: int = Field(default=1000, ge=1, le=10_000_000)
     """Alarm: size of what the PHI zone holds, GB."""
     audit_lag_minutes: int = Field(default=15, ge=0, le=1440)

@@ -111,6 +111,28 @@ class TrialSettings(Group):
     """Studies with a verified label after which a trial without a decision ends; the champion stays."""
 
 
+class DeploymentSettings(Group):
+    """How the endpoint moves from one version to the next: blue and green, taken back by alarms."""
+
+    traffic: Literal["ALL_AT_ONCE", "CANARY"] = "ALL_AT_ONCE"
+    """Whether the new version first answers a share of the requests; a canary needs two instances."""
+    canary_percent: int = Field(default=50, ge=1, le=50)
+    """Share of the new version's instances that answer first, percent; half at most, by SageMaker's rule."""
+    bake_seconds: int = Field(default=300, ge=180, le=3600)
+    """How long the alarms watch each shift of traffic, seconds; they need two full minutes to sound."""
+    termination_wait_seconds: int = Field(default=0, ge=0, le=3600)
+    """How much longer the old servers stay after that, seconds."""
+    maximum_seconds: int = Field(default=3600, ge=600, le=28_800)
+    """Time that a whole update may take, seconds; one that takes longer is undone."""
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> Self:
+        shifts = 2 if self.traffic == "CANARY" else 1
+        if self.maximum_seconds <= shifts * self.bake_seconds + self.termination_wait_seconds:
+            raise refusal("maximumSeconds", self.maximum_seconds, "be more than its waits together")
+        return self
+
+
 class RegistrySettings(Group):
     """Who lets a model into service, and the endpoint that serves it."""
 
@@ -122,12 +144,24 @@ class RegistrySettings(Group):
     """Largest difference between the pipeline's accuracy and the independent one."""
     inference_instance_type: InstanceType = "ml.m5.xlarge"
     """Machine of the endpoint."""
+    inference_instances: int = Field(default=1, ge=1, le=20)
+    """Machines of the endpoint; from two on they stand in more than one availability zone."""
     data_capture_percent: int = Field(default=100, ge=0, le=100)
     """Requests that are kept for the drift monitor, percent."""
     drift: DriftSettings = DriftSettings()
     """The drift monitor."""
     trial: TrialSettings = TrialSettings()
     """Trials of two models on one endpoint."""
+    deployment: DeploymentSettings = DeploymentSettings()
+    """How the endpoint moves from one version to the next."""
+
+    @model_validator(mode="after")
+    def _has_a_canary_to_spare(self) -> Self:
+        if self.deployment.traffic == "CANARY" and self.inference_instances < 2:
+            raise refusal(
+                "inferenceInstances", self.inference_instances, "be 2 or more: a canary is half of them at most"
+            )
+        return self
 
 
 class ContainerSettings(Group):

@@ -11,6 +11,7 @@ from components._base import Context
 from components._iam import Statement
 from components._workload import KeyArns, use_key
 from components.containers import repository_arns
+from components.endpoint_guard import look_at_alarms
 
 CONTAINER_ACCOUNT: Final = "763104351884"
 """Owner of the AWS deep-learning containers (most regions).
@@ -92,6 +93,7 @@ def model_statements(context: Context, keys: KeyArns, zone: ResearchZone, *, end
             resources=bucket_arns(context, zone.model_artifacts),
         ),
         use_key(context, "UseBucketKey", "s3", [keys.models], write=True),
+        look_at_alarms(context),
         *_container_statements(context, f"Endpoints/{endpoint}"),
     ]
 

@@ -144,8 +144,10 @@ def _mlops(names: WatchedNames, endpoint: str, usd_per_hour: float) -> list[Char
             metrics=[platform_metric("TrainingStarted"), platform_metric("ModelDeployed")],
         ),
         Chart(
-            title="Decisions: approved, rejected by people, refused by the gate",
-            metrics=[_daily(name) for name in ("ModelApproved", "ModelRejected", "ModelGateRefused")],
+            title="Decisions: approved, rejected by people, refused by the gate, deployment undone",
+            metrics=[
+                _daily(name) for name in ("ModelApproved", "ModelRejected", "ModelGateRefused", "DeploymentUndone")
+            ],
         ),
         Chart(title="Approved of all models that were decided on (% a day)", metrics=[_approval_rate()]),
         Chart(

@@ -97,6 +97,18 @@ def pipeline_execution(pipeline_arn: str, *statuses: str) -> Pattern:
     }
 
 
+def endpoint_settled(endpoint: str) -> Pattern:
+    """An update of our endpoint ended, well or badly; SageMaker writes statuses in capitals in its events.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
+    """
+    return {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Endpoint State Change"],
+        "detail": {"EndpointName": [endpoint], "EndpointStatus": ["IN_SERVICE", "UPDATE_ROLLBACK_FAILED"]},
+    }
+
+
 # The state machine gets references only; `etag` makes the object's identity, so a second upload is a second object.
 UPLOAD_PATHS: Final = {
     "bucket": "$.detail.bucket.name",

@@ -17,10 +17,12 @@ from components.events import (
     DRIFTED_RULE,
     ENDED_RULE,
     FAILURE_RULE,
+    SETTLED_RULE,
     TRIAL_RULE,
     VERIFIED_RULE,
     VIOLATION_RULE,
 )
+from components.training_pipeline import model_group
 
 # JSON objects, not sentences: a value with a quotation mark would break a sentence and the message would be lost.
 VIOLATION_MESSAGE: Final = Transformer(
@@ -128,6 +130,14 @@ class EventRoutes(PlatformComponent):
                     description="The trial of a model has decided: promote it or take it back",
                     pattern=event_patterns.as_json(event_patterns.trial_decided()),
                     bus=self._args.bus_name,
+                ),
+                self._args.model_registry,
+            ),
+            (
+                Rule(
+                    role=SETTLED_RULE,
+                    description="An update of the endpoint ended: was it undone?",
+                    pattern=event_patterns.as_json(event_patterns.endpoint_settled(model_group(self._args.context))),
                 ),
                 self._args.model_registry,
             ),

@@ -27,6 +27,7 @@ DRIFT_RULE: Final = "drift-check"
 DRIFTED_RULE: Final = "drift-found"
 TRIAL_RULE: Final = "trial-check"
 DECIDED_RULE: Final = "trial-decided"
+SETTLED_RULE: Final = "endpoint-settled"
 
 Protocol = Literal["email", "https", "sqs", "lambda"]
 
@@ -263,5 +264,5 @@ def routed_rule_arns(context: Context) -> list[str]:
     """ARNs of the rules whose dead letters the events queue keeps: known before the rules exist."""
     bus = context.naming.name(BUS_ROLE)
     on_bus = (VERIFIED_RULE, "model-evaluation-passed", DECIDED_RULE, VIOLATION_RULE, DRIFTED_RULE)
-    on_default = ("training-complete", ENDED_RULE, FAILURE_RULE, DRIFT_RULE, TRIAL_RULE)
+    on_default = ("training-complete", ENDED_RULE, FAILURE_RULE, DRIFT_RULE, TRIAL_RULE, SETTLED_RULE)
     return [rule_arn(context, role, bus) for role in on_bus] + [rule_arn(context, role) for role in on_default]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pulumi
@@ -13,6 +14,7 @@ from components._iam import Statement
 from components._queues import queue_arn
 from components._research_access import ResearchZone, bucket_arns, objects
 from components._workload import FunctionPlan, Table, Workload, once_only, put_events, use_key
+from components.endpoint_guard import deployment_config, look_at_alarms
 from components.function import FunctionSize
 from components.training_pipeline import model_group, pipeline_arn, pipeline_name
 
@@ -254,14 +256,17 @@ def registry_plan(
             "DATA_CAPTURE_URI": capture_uri(place),
             "DATA_CAPTURE_PERCENT": str(registry.data_capture_percent),
             "ENDPOINT_KMS_KEY_ARN": keys.models,
+            "INFERENCE_INSTANCES": str(registry.inference_instances),
+            "DEPLOYMENT_CONFIG": json.dumps(deployment_config(context, registry)),
             "CHALLENGER_PERCENT": str(registry.trial.challenger_percent),
         },
         statements=[
             *_version_statements(context, group),
             *_endpoint_statements(workload, group, model_role_arn),
+            look_at_alarms(context),
             Statement(
                 sid="RecordDecisions",
-                actions=["dynamodb:PutItem"],
+                actions=["dynamodb:PutItem", "dynamodb:Query"],
                 resources=[place.tables.metrics.arn],
                 # evaluations lie in the same table: this function must not write one
                 conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [DECISIONS]}},

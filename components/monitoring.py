@@ -16,6 +16,7 @@ from components._rules import Rule, function_target, rule_arn
 from components._runbooks import described
 from components._workload import Workload, platform_function
 from components.alarms import AlarmRow, Bounds, WatchedNames
+from components.endpoint_guard import endpoint_rows
 from components.function import FunctionSize, PlatformFunction
 from components.monitoring_function import MonitoringStores, plan
 
@@ -72,7 +73,12 @@ class Monitoring(PlatformComponent):
         )
         self._build_schedules(name, function)
         bounds = _bounds(args.settings, args.accuracy_threshold, args.trail)
-        made = [self._build_alarm(name, row) for row in alarms.rows(args.names, bounds)]
+        serving = endpoint_rows(
+            args.endpoint_name,
+            error_percent=args.settings.endpoint_error_percent,
+            latency_milliseconds=args.settings.endpoint_latency_milliseconds,
+        )
+        made = [self._build_alarm(name, row) for row in (*alarms.rows(args.names, bounds), *serving)]
         boards = self._build_dashboards(name) if args.settings.dashboards else []
 
         self.function_name = function.function_name

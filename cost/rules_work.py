@@ -67,7 +67,9 @@ def pipeline(resource: Resource, case: Case) -> Iterator[Amount]:
     volume = float(training["volumeSizeGb"]) * (hours + processing) / HOURS_A_MONTH
     yield Amount(price="sagemaker-storage-gb", quantity=volume, driver="training")
     if registry.get("autoDeploy"):
-        yield Amount(price=registry["inferenceInstanceType"], quantity=usage.endpoint_hours)
+        yield Amount(
+            price=registry["inferenceInstanceType"], quantity=usage.endpoint_hours * registry["inferenceInstances"]
+        )
 
 
 def tasks(resource: Resource, case: Case) -> Iterator[Amount]:

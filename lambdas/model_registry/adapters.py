@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lambda_shared import trials
 from lambda_shared.errors import InvalidEventError, NotFoundError, TransientError, aws_code, aws_errors
 from lambda_shared.trials import MAX_NAME
-from model_registry.ports import Approval, Version
+from model_registry.ports import Approval, Serving, Version
 
 SUBJECT_LENGTH = 99  # SNS: fewer than 100 characters
 MAX_REASON = 1024  # ApprovalDescription
+MAX_FAILURE = 700  # of SageMaker's own words, so that ours fit beside them
 Change = Literal["created", "updated", "unchanged"]
 SETTLED = frozenset({"InService", "Failed", "OutOfService", "UpdateRollbackFailed"})
 
@@ -87,7 +89,10 @@ class EndpointPlan:
     data_capture_uri: str
     data_capture_percent: int
     kms_key_arn: str
+    instance_count: int = 1
     challenger_percent: int = field(default=30, repr=False)  # of trials: not part of how one version is served
+    deployment: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)  # of updates: neither is it
+    """DeploymentConfig of UpdateEndpoint; empty: SageMaker's own, all at once and without alarms."""
 
     def model_name(self, number: int) -> str:
         """Name of the SageMaker model of a version."""
@@ -95,7 +100,16 @@ class EndpointPlan:
 
     def config_name(self, number: int) -> str:
         """Name of the endpoint configuration of a version under this very plan."""
-        return f"{self.endpoint_name[: MAX_NAME - 22]}-v{number}-{_digest(repr(self))}"
+        return f"{self._config_stem}{number}-{_digest(repr(self))}"
+
+    @property
+    def _config_stem(self) -> str:
+        return f"{self.endpoint_name[: MAX_NAME - 22]}-v"
+
+    def version_of(self, config: str) -> int | None:
+        """The version that an endpoint configuration serves alone, under whatever plan; None for a trial's."""
+        found = re.fullmatch(re.escape(self._config_stem) + r"(\d+)-[0-9a-f]{8}", config)
+        return int(found[1]) if found else None
 
     def trial_model_name(self, number: int) -> str:
         """Name of the SageMaker model of a version on trial."""
@@ -118,14 +132,28 @@ class SageMakerHosting:
         self._sagemaker = sagemaker_client
         self._plan = plan
 
-    def deploy(self, version: Version) -> Change:
-        """Bring the endpoint to that version by blue and green. Raises TransientError while it changes."""
+    def deploy(self, version: Version, *, guarded: bool) -> Change:
+        """Bring the endpoint to that version by blue and green, guarded by the plan's alarms where that is asked for.
+
+        Raises TransientError while it changes.
+        """
 
         def make(name: str) -> None:
             self._make_model(version)
             self._make_config(name, self._variant(trials.CHAMPION, self._plan.model_name(version.number), 1.0))
 
-        return self._bring(self._plan.config_name(version.number), make)
+        return self._bring(self._plan.config_name(version.number), make, guarded=guarded)
+
+    def serving(self) -> Serving | None:
+        """What the endpoint answers with; None where there is no endpoint."""
+        current = self._describe()
+        if current is None:
+            return None
+        return Serving(
+            number=self._plan.version_of(current["EndpointConfigName"]),
+            settled=current["EndpointStatus"] in SETTLED,
+            reason=str(current.get("FailureReason") or "")[:MAX_FAILURE],
+        )
 
     def trial(self) -> tuple[int, int] | None:
         """Numbers of champion and challenger, where the endpoint is in a trial."""
@@ -146,10 +174,14 @@ class SageMakerHosting:
                 self._variant(trials.CHALLENGER, plan.trial_model_name(challenger.number), share),
             )
 
-        return self._bring(plan.trial_name(champion.number, challenger.number), make)
+        return self._bring(plan.trial_name(champion.number, challenger.number), make, guarded=False)
 
-    def _bring(self, wanted: str, make: Callable[[str], None]) -> Change:
-        """The endpoint to a configuration, which `make` makes first."""
+    def _bring(self, wanted: str, make: Callable[[str], None], *, guarded: bool) -> Change:
+        """The endpoint to a configuration, which `make` makes first.
+
+        Into a trial and out of it is never guarded: SageMaker wants the same variants before and after.
+        https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
+        """
         current = self._describe()
         if current is not None and current["EndpointConfigName"] == wanted and current["EndpointStatus"] != "Failed":
             return "unchanged"
@@ -162,7 +194,8 @@ class SageMakerHosting:
                 self._sagemaker.create_endpoint(**names)
             return "created"
         with aws_errors("UpdateEndpoint"):
-            self._sagemaker.update_endpoint(**names)
+            guards = self._plan.deployment if guarded and not trials.pair_of(current["EndpointConfigName"]) else {}
+            self._sagemaker.update_endpoint(**names, **({"DeploymentConfig": guards} if guards else {}))
         return "updated"
 
     def _describe(self) -> dict[str, Any] | None:
@@ -205,7 +238,7 @@ class SageMakerHosting:
             "VariantName": name,
             "ModelName": model,
             "InstanceType": self._plan.instance_type,
-            "InitialInstanceCount": 1,
+            "InitialInstanceCount": self._plan.instance_count,
             "InitialVariantWeight": weight,
         }
 

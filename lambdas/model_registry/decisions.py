@@ -10,7 +10,7 @@ from typing import Any
 
 from lambda_shared.clock import Clock, iso, new_id
 from lambda_shared.errors import aws_errors
-from model_registry.ports import Decision
+from model_registry.ports import Decision, Step
 
 PARTITION = "decisions"
 
@@ -39,3 +39,22 @@ class DynamoDecisions:
                 },
                 ConditionExpression="attribute_not_exists(model_version)",
             )
+
+    def last(self, step: Step) -> int | None:
+        """The version of the newest entry of that step."""
+        request: dict[str, Any] = {
+            "KeyConditionExpression": "model_version = :partition",
+            "FilterExpression": "#step = :step",
+            "ExpressionAttributeNames": {"#step": "step"},
+            "ExpressionAttributeValues": {":partition": PARTITION, ":step": step},
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+        }
+        while True:
+            with aws_errors("Query"):
+                page = self._table.query(**request)
+            if page["Items"]:
+                return int(page["Items"][0]["version"])
+            if not page.get("LastEvaluatedKey"):
+                return None
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]

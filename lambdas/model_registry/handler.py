@@ -13,7 +13,7 @@ from lambda_shared.metrics import EmfMeter
 from lambda_shared.runtime import lambda_handler, parse
 from model_registry.adapters import EndpointPlan, SageMakerHosting, SageMakerPackages, SnsHumans
 from model_registry.decisions import DynamoDecisions
-from model_registry.models import PassedEvent, RejectedNotice, TrialEvent, VersionCommand
+from model_registry.models import EndpointEvent, PassedEvent, RejectedNotice, TrialEvent, VersionCommand
 from model_registry.service import Registry
 from model_registry.settings import Settings
 
@@ -29,7 +29,9 @@ def registry() -> Registry:
         data_capture_uri=values.data_capture_uri,
         data_capture_percent=values.data_capture_percent,
         kms_key_arn=values.endpoint_kms_key_arn,
+        instance_count=values.inference_instances,
         challenger_percent=values.challenger_percent,
+        deployment=values.deployment(),
     )
     return Registry(
         packages=SageMakerPackages(aws.client("sagemaker"), values.model_package_group),
@@ -51,11 +53,18 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
     if event.get("operation") == "notify-rejected":
         notice = parse(RejectedNotice, event)
         return dict(registry().notify_rejected(notice.accuracy, notice.threshold, notice.execution, notice.reason))
+    if event.get("detail-type") == "SageMaker Endpoint State Change":
+        return _settled(parse(EndpointEvent, event))
     if event.get("detail-type") == "TrialDecided":
         return registry().decided(parse(TrialEvent, event).detail.data)
     if "operation" not in event:
         return registry().passed(parse(PassedEvent, event).detail.data)
     return _carried_out(parse(VersionCommand, event))
+
+
+def _settled(event: EndpointEvent) -> dict[str, Any]:
+    made = registry()
+    return made.endpoint_changed() if event.detail.endpoint_name == made.endpoint_name else {"status": "not-ours"}
 
 
 def _carried_out(command: VersionCommand) -> dict[str, Any]:

@@ -27,6 +27,19 @@ class TrialEvent(BaseModel):
     detail: Envelope[TrialDecided]
 
 
+class EndpointDetail(BaseModel):
+    """Which endpoint changed; what became of it is asked of SageMaker, for events come late and twice."""
+
+    endpoint_name: str = Field(alias="EndpointName")
+
+
+class EndpointEvent(BaseModel):
+    """EventBridge envelope of SageMaker's own endpoint event."""
+
+    detail_type: Literal["SageMaker Endpoint State Change"] = Field(alias="detail-type")
+    detail: EndpointDetail
+
+
 class VersionCommand(BaseModel):
     """A person's or the API's command about one version; actor is a Cognito subject or a role's name."""
 

@@ -8,7 +8,15 @@ from typing import Literal, Protocol
 
 Approval = Literal["Approved", "Rejected", "PendingManualApproval"]
 Step = Literal[
-    "gate-refused", "approved", "rejected", "deployed", "rolled-back", "withdrawn", "trial-started", "trial-ended"
+    "gate-refused",
+    "approved",
+    "rejected",
+    "deployed",
+    "deployment-undone",
+    "rolled-back",
+    "withdrawn",
+    "trial-started",
+    "trial-ended",
 ]
 
 
@@ -37,11 +45,30 @@ class Decision:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What the endpoint answers with.
+
+    Attributes:
+        number: the version that it serves alone; None in a trial.
+        settled: no update is under way.
+        reason: what SageMaker says of the last failure; may be empty.
+    """
+
+    number: int | None
+    settled: bool
+    reason: str
+
+
 class Decisions(Protocol):
     """The record of decisions, which is added to only."""
 
     def record(self, decision: Decision) -> None:
         """Add an entry."""
+        ...
+
+    def last(self, step: Step) -> int | None:
+        """The version of the newest entry of that step."""
         ...
 
 
@@ -68,8 +95,12 @@ class Packages(Protocol):
 class Hosting(Protocol):
     """SageMaker's models, endpoint configurations and the endpoint."""
 
-    def deploy(self, version: Version) -> Literal["created", "updated", "unchanged"]:
-        """Bring the endpoint to that version. Raises TransientError while it is still changing."""
+    def deploy(self, version: Version, *, guarded: bool) -> Literal["created", "updated", "unchanged"]:
+        """Bring the endpoint to that version; guarded: alarms take it back. Raises TransientError while it changes."""
+        ...
+
+    def serving(self) -> Serving | None:
+        """What the endpoint answers with; None where there is no endpoint."""
         ...
 
     def trial(self) -> tuple[int, int] | None:

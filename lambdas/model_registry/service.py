@@ -18,6 +18,8 @@ from model_registry.ports import Decision, Decisions, Hosting, Humans, Packages,
 
 TRIAL: Final = "trial"
 """Who decided, where the sequential test did."""
+SAGEMAKER: Final = "sagemaker"
+"""Who decided, where an update was undone by SageMaker itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,35 @@ class Registry:
             self._record("withdrawn", newer, actor, f"rollback to version {number}: {reason}")
             self.packages.decide(newer, "Rejected", f"{actor}: rollback to version {number}, {reason}")
         self.packages.decide(version, "Approved", f"{actor}: rollback, {reason}")
-        return self._deploy(version, "rolled-back", actor)
+        # unguarded: the alarms that the version in service sounds would undo the very update that helps
+        return self._deploy(version, "rolled-back", actor, guarded=False)
+
+    def endpoint_changed(self) -> dict[str, Any]:
+        """An update of the endpoint ended. One that SageMaker undid (alarm, no healthy server) loses its version.
+
+        So the newest approved version stays the one in service; of a rollback that was undone people are told, for
+        nothing is left to go back to. In a trial nothing is concluded. No version is withdrawn twice.
+        """
+        serving, number = self.hosting.serving(), self.decisions.last("deployed")
+        if serving is None or not serving.settled or number is None or serving.number in (None, number):
+            return {"status": "as-decided"}
+        version, served = self.packages.version(number), self.packages.version(serving.number)
+        backwards = served.number < number
+        if not backwards and served.approval == "Approved":
+            return {"status": "as-decided"}  # this event came before the record of its own deployment
+        if version.approval != "Approved":
+            return _answer(version, "withdrawn-already")
+        why = f"SageMaker went back to version {served.number}: {serving.reason or 'an alarm, or no healthy server'}"
+        self._record("deployment-undone", version, SAGEMAKER, why)
+        if backwards:
+            self.packages.decide(version, "Rejected", f"{SAGEMAKER}: {why}")
+        self.meter.count("DeploymentUndone")
+        self.humans.tell(
+            f"Deployment of model version {number} undone",
+            f"Endpoint {self.endpoint_name}: {why}. Version {number} is {'withdrawn' if backwards else 'not served'}.",
+        )
+        self._publish(served)
+        return _answer(version, "deployment-undone")
 
     def trial(self, number: int, reason: str, actor: str, *, dry_run: bool = False) -> dict[str, Any]:
         """Serve a newer version beside the one in service, for its share of the requests, until a decision.
@@ -202,8 +232,8 @@ class Registry:
     def _record(self, step: Step, version: Version, actor: str, reason: str) -> None:
         self.decisions.record(Decision(step=step, version=version.number, actor=actor, reason=reason))
 
-    def _deploy(self, version: Version, decision: str, actor: str) -> dict[str, Any]:
-        change = self.hosting.deploy(version)
+    def _deploy(self, version: Version, decision: str, actor: str, *, guarded: bool = True) -> dict[str, Any]:
+        change = self.hosting.deploy(version, guarded=guarded)
         if change != "unchanged":
             self._record("deployed", version, actor, f"{decision}, endpoint {change}")
             self.meter.count("ModelDeployed")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lambda_shared import settings
+from lambda_shared.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +19,7 @@ class Settings:
     Attributes:
         auto_approve: approve a model that passed both evaluations; otherwise a human is asked.
         auto_deploy: serve a model as soon as it is approved.
+        deployment_config: how UpdateEndpoint shifts traffic and which alarms undo it, JSON in the API's own shape.
         challenger_percent: of the requests that a challenger answers in a trial.
     """
 
@@ -31,7 +35,16 @@ class Settings:
     data_capture_uri: str
     data_capture_percent: int
     endpoint_kms_key_arn: str
+    inference_instances: int
     challenger_percent: int
+    deployment_config: str
+
+    def deployment(self) -> dict[str, Any]:
+        """DeploymentConfig of UpdateEndpoint. Raises ConfigurationError."""
+        try:
+            return dict(json.loads(self.deployment_config))
+        except (TypeError, ValueError):
+            raise ConfigurationError("CONFIGURATION", "DEPLOYMENT_CONFIG must be a JSON object") from None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -102,6 +102,27 @@ def test_the_import_rule_matches_both_ends_of_a_job_of_our_store_only(status: st
     assert not matches(pattern, {**event, "detail": {"datastoreId": "e" * 32}})
 
 
+@pytest.mark.parametrize(
+    ("name", "status", "told"),
+    [
+        ("e", "IN_SERVICE", True),
+        ("e", "UPDATE_ROLLBACK_FAILED", True),
+        ("e", "UPDATING", False),
+        ("f", "IN_SERVICE", False),
+    ],
+)
+def test_the_registry_hears_of_the_end_of_its_own_endpoints_updates(name: str, status: str, told: bool) -> None:
+    from model_registry.models import EndpointEvent
+
+    event = {
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Endpoint State Change",
+        "detail": {"EndpointName": name, "EndpointStatus": status, "EndpointConfigName": "c"},
+    }
+    assert matches(event_patterns.endpoint_settled("e"), event) == told
+    assert EndpointEvent.model_validate(event).detail.endpoint_name == name
+
+
 def test_a_pipeline_rule_matches_its_own_pipeline_and_status_only() -> None:
     arn = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/p"
     event = {

@@ -49,6 +49,7 @@ WITHOUT_A_CALL = {
         "sqs:ReceiveMessage",
     },
     "pipeline-trigger": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},  # Lambda polls
+    "model-registry": {"cloudwatch:DescribeAlarms"},  # SageMaker looks at the alarms that guard an update
     "model-evaluation": {"s3:ListBucket"},  # 404 instead of 403
     "breach-response": {"s3:ListBucket"},  # 404 instead of 403
 }
@@ -107,6 +108,28 @@ def test_the_registry_writes_decisions_and_no_evaluation(program: Any, statement
     condition = statements(program, "model-registry")["RecordDecisions"]["Condition"]
     assert condition == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [PARTITION]}}
     assert DECISIONS == READ_BY_THE_API == PARTITION
+
+
+@pytest.mark.parametrize("stack", ["prod", "dev"])
+def test_a_guarded_update_is_one_that_sagemaker_takes_and_its_alarms_exist(stack: str) -> None:
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+    from botocore.validate import ParamValidator
+
+    from model_registry.settings import Settings
+
+    program = recorded_program(stack)
+    settings = Settings.from_env(function_of(program, "model-registry").inputs["environment"]["variables"])
+    config = settings.deployment()
+    shape = ServiceModel(Loader().load_service_model("sagemaker", "service-2")).shape_for("DeploymentConfig")
+    assert not ParamValidator().validate(config, shape).has_errors()
+    routing = config["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert (routing["Type"] == "CANARY") == (settings.inference_instances > 1)
+    alarms = {one.inputs["name"]: one.inputs for one in program.of("aws:cloudwatch/metricAlarm:MetricAlarm")}
+    for named in config["AutoRollbackConfiguration"]["Alarms"]:
+        alarm = alarms[named["AlarmName"]]
+        assert alarm["dimensions"] == {"EndpointName": settings.endpoint_name, "VariantName": "primary"}
+        assert alarm["period"] * alarm["evaluationPeriods"] < routing["WaitIntervalInSeconds"], "it could never sound"
 
 
 def test_the_api_keeps_predictions_and_writes_no_evaluation_and_no_decision(program: Any, statements: Any) -> None:

@@ -97,8 +97,13 @@ def update_endpoint(context: Context, manager: Manager, request: Request) -> Ans
         endpoint = _require(context, ENDPOINT, "endpoint", request["EndpointName"])
         if endpoint["EndpointStatus"] not in ("InService", "Failed"):
             raise ValidationError(f"Cannot update endpoint in status {endpoint['EndpointStatus']}")
+        guards = _guards(request, endpoint, config)
         changed = context.store.update(
-            ENDPOINT, endpoint["EndpointName"], EndpointStatus="Updating", LastModifiedTime=context.clock.now()
+            ENDPOINT,
+            endpoint["EndpointName"],
+            EndpointStatus="Updating",
+            LastModifiedTime=context.clock.now(),
+            **guards,
         )
     events.endpoint_changed(context, changed)
     manager.update(endpoint["EndpointName"], config["EndpointConfigName"], endpoint["EndpointStatus"])
@@ -161,6 +166,22 @@ def _capture(config: Record) -> dict[str, Any]:
         "KmsKeyId": capture.get("KmsKeyId", ""),
     }
     return {"DataCaptureConfig": summary}
+
+
+def _guards(request: Request, endpoint: Record, config: Record) -> dict[str, Any]:
+    """DeploymentConfig, checked as SageMaker does and kept; traffic is exchanged at once, and no alarm is watched."""
+    if not (asked := request.get("DeploymentConfig")):
+        return {}
+    before, after = (
+        {one["VariantName"] for one in variants}
+        for variants in (endpoint["ProductionVariants"], config["ProductionVariants"])
+    )
+    if before != after:
+        raise ValidationError("A guarded deployment needs the variant names of the endpoint in service")
+    routing = asked.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+    if routing.get("Type") == "CANARY" and any(one["InitialInstanceCount"] < 2 for one in config["ProductionVariants"]):
+        raise ValidationError("A canary is half of a variant's instances at most: it needs two instances")
+    return {"LastDeploymentConfig": asked}
 
 
 def _config(context: Context, request: Request) -> Record:

@@ -53,6 +53,16 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
             {"acuracyThreshold": 0.9},
             "training.acuracyThreshold is not a key of this project; did you mean accuracyThreshold?",
         ),
+        (
+            "registry",
+            {"deployment": {"traffic": "CANARY"}},
+            "registry.inferenceInstances is 1 but must be 2 or more: a canary is half of them at most",
+        ),
+        (
+            "registry",
+            {"deployment": {"bakeSeconds": 600, "maximumSeconds": 600}},
+            "registry.deployment.maximumSeconds is 600 but must be more than its waits together",
+        ),
         ("training", {"imageSize": 33}, "training.imageSize is 33 but must be a multiple of 32"),
         ("training", {"learningRate": 0}, "training.learningRate is 0 but must be between 0 and 1, 0 not included"),
         ("training", {"epochs": "many"}, "training.epochs is many but must be a valid integer"),

@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
         "processingInstanceType": "ml.m5.2xlarge",
         "volumeSizeGb": 100,
     },
-    "registry": {"autoDeploy": True, "inferenceInstanceType": "ml.m5.xlarge"},
+    "registry": {"autoDeploy": True, "inferenceInstanceType": "ml.m5.xlarge", "inferenceInstances": 1},
     "security": {"trailInsights": ["ApiCallRateInsight"]},
 }
 

@@ -25,6 +25,7 @@ BUILDERS = {
     "pipeline_trigger": ("pipeline_trigger.handler", ["trigger"]),
 }
 SAMPLES = {str: "value", int: "3", float: "0.5", bool: "true"}
+OWN_FORM = {"DEPLOYMENT_CONFIG": "{}"}
 
 
 def built(name: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -49,7 +50,7 @@ def built(name: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def environment(name: str) -> dict[str, str]:
     kind: Any = importlib.import_module(f"{name}.settings").Settings
     hints = get_type_hints(kind)
-    return {key: SAMPLES[hints[key.lower()]] for key in settings.keys(kind)}
+    return {key: OWN_FORM.get(key) or SAMPLES[hints[key.lower()]] for key in settings.keys(kind)}
 
 
 @pytest.mark.parametrize("name", BUILDERS)

@@ -107,6 +107,9 @@ class Recorder:
     def record(self, decision: Decision) -> None:
         self.steps.append((decision.step, decision.version, decision.actor))
 
+    def last(self, step: str) -> int | None:
+        return next((version for found, version, _ in reversed(self.steps) if found == step), None)
+
     def publish(self, data: Any, event_id: str) -> None:
         self.events.append((data, event_id))
 

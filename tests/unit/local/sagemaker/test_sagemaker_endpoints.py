@@ -174,3 +174,21 @@ def test_capture_takes_only_its_sample(context: Any, cloud: Any) -> None:
     capture.add("v", ("text/csv", b""), ("text/csv", b""), {})
     capture.close()
     assert cloud.objects == {}
+
+
+def test_a_guarded_update_is_checked_and_kept(api: Any, endpoint: Any) -> None:
+    endpoint()
+    variant = {"VariantName": "v", "ModelName": "m", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    routing = {"Type": "CANARY", "WaitIntervalInSeconds": 180, "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
+    asked = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}}
+
+    def update(config: str, **changes: Any) -> Any:
+        api("CreateEndpointConfig", EndpointConfigName=config, ProductionVariants=[{**variant, **changes}])
+        return api("UpdateEndpoint", EndpointName="e", EndpointConfigName=config, DeploymentConfig=asked)
+
+    for config, changes in (("one", {}), ("other", {"VariantName": "w", "InitialInstanceCount": 2})):
+        with pytest.raises(Exception, match="needs"):
+            update(config, **changes)
+    assert api("DescribeEndpoint", EndpointName="e")["EndpointStatus"] == "InService"
+    update("two", InitialInstanceCount=2)
+    assert api("DescribeEndpoint", EndpointName="e")["LastDeploymentConfig"] == asked

@@ -194,9 +194,12 @@ class SageMakerHosting:
                 self._sagemaker.create_endpoint(**names)
             return "created"
         with aws_errors("UpdateEndpoint"):
-            guards = self._plan.deployment if guarded and not trials.pair_of(current["EndpointConfigName"]) else {}
-            self._sagemaker.update_endpoint(**names, **({"DeploymentConfig": guards} if guards else {}))
+            self._sagemaker.update_endpoint(**names, **self._guards(current["EndpointConfigName"], guarded))
         return "updated"
+
+    def _guards(self, current: str, guarded: bool) -> dict[str, Any]:
+        wanted = guarded and self._plan.deployment and trials.pair_of(current) is None
+        return {"DeploymentConfig": dict(self._plan.deployment)} if wanted else {}
 
     def _describe(self) -> dict[str, Any] | None:
         try:

@@ -68,7 +68,7 @@ def test_every_alarm_tells_the_topic_when_it_sounds_and_when_it_is_over(
     record: Any, program: Any, context: Context, preview: bool
 ) -> None:
     alarms = record(program, preview=preview).of(ALARM)
-    assert len(alarms) == 10, "nine kinds (reads and writes of tables are two), one of them for each of two functions"
+    assert len(alarms) == 12, "eleven kinds (reads and writes of tables are two), one of them for each of two functions"
     topic = [context.naming.arn("sns", "alerts")]
     for alarm in alarms:
         assert alarm.inputs["alarmActions"] == alarm.inputs["okActions"] == topic, alarm.name

@@ -39,6 +39,7 @@ MetricName = Literal[
     "ModelApproved",
     "ModelRejected",
     "ModelGateRefused",
+    "DeploymentUndone",
     "ModelDeployed",
     "TimeToDeploy",
     "ReconcileMissing",

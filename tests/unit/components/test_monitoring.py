@@ -99,7 +99,7 @@ def test_a_stack_whose_trail_is_another_ones_has_no_alarm_on_its_lag(record: Any
     """It would sound for ever: nothing measures it here."""
     names = {one.name for one in record(lambda: program(trail=False)).of(ALARM)}
     assert "monitoring-audit-lag" not in names
-    assert len(names) == 9
+    assert len(names) == 11
 
 
 def test_where_no_trail_delivers_nothing_waits_for_it(record: Any, program: Any) -> None:

@@ -140,7 +140,9 @@ def test_what_if_changes_one_thing_at_a_time() -> None:
     changes = {one.change: one for one in what_if(inventory, USAGE, PRICES)}
     hours = USAGE.trainings_per_month * USAGE.training_hours * PRICES.usd("ml.g4dn.xlarge")
     assert changes["training on demand"].difference == pytest.approx(hours * USAGE.spot_percent / 100, abs=1e-3)
-    assert changes["no endpoint (batch transform only)"].difference == pytest.approx(-HOURS_A_MONTH * 2 * 0.23), "two machines"
+    assert changes["no endpoint (batch transform only)"].difference == pytest.approx(-HOURS_A_MONTH * 2 * 0.23), (
+        "two machines"
+    )
     assert changes["one NAT gateway less"].difference == pytest.approx(-HOURS_A_MONTH * 0.045, abs=1e-3)
     plan = changes["a Savings Plan on SageMaker, Fargate and Lambda"].difference
     assert -USAGE.savings_plan_percent / 100 * 390 < plan < 0, "only compute is covered, and Spot is not"

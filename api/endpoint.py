@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +12,6 @@ from lambda_shared.errors import NotFoundError, PlatformError, aws_code, aws_err
 
 PARTITIONS = "prediction#"
 """What partitions of the metrics table with predictions begin with: the function's role may write no others."""
-CONFIGURATION = re.compile(r"-v([0-9]+)(?:-v[0-9]+)?-[0-9a-f]{8}$")
-"""How an endpoint's configuration says its version, in a trial the champion's first (lambda_shared/trials.py)."""
 ABSENT = frozenset({"ValidationError", "ValidationException", "ResourceNotFound", "ResourceNotFoundException"})
 
 
@@ -41,8 +38,8 @@ class SageMakerEndpoint:
             if aws_code(error) in ABSENT:
                 return None
             raise
-        said = CONFIGURATION.search(str(found["EndpointConfigName"]))
-        return int(said[1]) if said and found["EndpointStatus"] != "Failed" else None
+        served = trials.versions_of(str(found["EndpointConfigName"]))
+        return served[0] if served and found["EndpointStatus"] != "Failed" else None
 
     def judge(self, processed_key: str) -> Judgement | None:
         """What the model says of one image; None when it cannot judge it. Raises NotFoundError, PlatformError."""

@@ -13,7 +13,7 @@ CHAMPION: Final = "primary"
 """Variant of the version in service, in a trial and outside of one."""
 CHALLENGER: Final = "challenger"
 MAX_NAME: Final = 63  # SageMaker names
-_FORM: Final = re.compile(r"-v(\d+)-v(\d+)-[0-9a-f]{8}$")
+_FORM: Final = re.compile(r"-v([0-9]+)(?:-v([0-9]+))?-[0-9a-f]{8}$")
 
 
 def config_name(endpoint: str, champion: int, challenger: int, digest: str) -> str:
@@ -22,7 +22,13 @@ def config_name(endpoint: str, champion: int, challenger: int, digest: str) -> s
     return f"{endpoint[: MAX_NAME - len(tail)]}{tail}"
 
 
+def versions_of(config: str) -> tuple[int, ...]:
+    """The versions that a configuration serves, the champion first: one, in a trial two; none of another form."""
+    found = _FORM.search(config)
+    return tuple(int(number) for number in found.groups() if number) if found else ()
+
+
 def pair_of(config: str) -> tuple[int, int] | None:
     """Champion and challenger of a configuration; None where it is of no trial."""
-    found = _FORM.search(config)
-    return (int(found[1]), int(found[2])) if found else None
+    served = versions_of(config)
+    return (served[0], served[1]) if len(served) == 2 else None

@@ -143,6 +143,11 @@ class StorageSettings(Group):
     secret_recovery_days: int = Field(default=30, ge=0, le=30)
     """Days in which a deleted secret can be brought back; 0 deletes at once."""
 
+    @property
+    def keeps_records(self) -> bool:
+        """What lies here is meant to outlive a command: it cannot be deleted in passing, or by nobody at all."""
+        return self.deletion_protection or self.object_lock_mode == "COMPLIANCE"
+
     @model_validator(mode="after")
     def _protected_as_told(self) -> Self:
         if self.glacier_days <= self.intelligent_tiering_days:
@@ -285,7 +290,8 @@ class MonitoringSettings(Group):
     storage_budget_gb: int = Field(default=1000, ge=1, le=10_000_000)
     """Alarm: size of what the PHI zone holds, GB."""
     audit_lag_minutes: int = Field(default=15, ge=0, le=1440)
-    """Alarm: age of the newest audit record, minutes; 0 makes none, for a place whose trail never delivers."""
+    """Alarm: age of the newest audit record, minutes; 0 makes none, for a place whose trail never delivers and that
+    keeps no records (neither `storage.deletionProtection` nor a COMPLIANCE lock)."""
 
 
 class SecuritySettings(Group):
@@ -378,3 +384,15 @@ class Settings(Group):
     @classmethod
     def _as_it_reads_today(cls, given: Any) -> Any:
         return with_former_keys(given)
+
+    @model_validator(mode="after")
+    def _kept_records_are_watched(self) -> Self:
+        watched = self.monitoring.audit_lag_minutes or not self.security.trail  # another one's trail is watched there
+        if self.storage.keeps_records and not watched:
+            raise refusal(
+                "monitoring.auditLagMinutes",
+                0,
+                "be 1 or more where storage.deletionProtection or a COMPLIANCE lock keeps records: a trail that "
+                "stopped would go unnoticed (45 CFR 164.312(b))",
+            )
+        return self

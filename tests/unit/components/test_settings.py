@@ -149,6 +149,35 @@ def test_a_bad_value_is_refused_in_a_sentence_that_names_its_key(
     assert "\n" not in message, "one problem is one sentence"
 
 
+@pytest.mark.parametrize(
+    ("storage", "security", "accepted"),
+    [
+        ({}, {}, False),
+        ({"objectLockMode": "GOVERNANCE"}, {}, False),
+        ({"deletionProtection": False}, {}, False),
+        ({"deletionProtection": False, "objectLockMode": "GOVERNANCE"}, {}, True),
+        ({}, {"trail": False}, True),
+    ],
+)
+def test_who_keeps_records_watches_their_trail(
+    storage: dict[str, Any], security: dict[str, Any], accepted: bool
+) -> None:
+    values = _minimal(storage=storage, security=security, monitoring={"auditLagMinutes": 0})
+    if accepted:
+        assert parse(values, stack="any").monitoring.audit_lag_minutes == 0
+        return
+    with pytest.raises(SettingsError, match=r":monitoring\.auditLagMinutes is 0 but must be 1 or more where storage\."):
+        parse(values, stack="any")
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_stack_with_records_cannot_turn_the_alarm_of_its_trail_off(stack: str) -> None:
+    values = _stack(stack)
+    values["monitoring"]["auditLagMinutes"] = 0
+    with pytest.raises(SettingsError, match=rf"auditLagMinutes is 0 .* \(Pulumi\.{stack}\.yaml\)"):
+        parse(values, stack=stack)
+
+
 @pytest.mark.parametrize("group", ["ingestion", "functions"])
 def test_a_group_that_is_not_a_group_is_refused(group: str) -> None:
     with pytest.raises(SettingsError, match=rf":{group} is 7 but must be a group of keys \(Pulumi.dev.yaml\)"):

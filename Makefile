@@ -92,6 +92,9 @@ deploy-%: setup-unit-quiet ## deploy-dev, ...: look for drift and save a plan; w
 	@$(PYTHON) -m gitops $(if $(filter yes,$(CONFIRM)),apply,plan) --stack $* --commit "$$(git rev-parse HEAD)"
 	@$(if $(filter yes,$(CONFIRM)),,echo "nothing was changed: read build/gitops, then make deploy-$* CONFIRM=yes")
 
+unlock-%: setup-unit-quiet ## unlock-prod, ...: who holds a stack's lock; a dead run's is taken by CONFIRM=yes REASON="..." (FORCE=yes: any)
+	@$(PYTHON) -m $(if $(filter local,$*),local unlock,operations unlock --stack $*) $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(filter yes,$(FORCE)),--force)
+
 destroy-%: ## destroy-dev, ...: delete a stack's resources; the engine asks, and keeps what is protected
 	@pulumi destroy --stack $*
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,11 @@ import typer
 
 from local.aws_process import DEFAULT_PORT, AwsProcessError
 from local.console import GaveUpError, Ticker, console
+from local.engine import environment
 from local.engine.paths import ROOT
 from local.engine.pulumi_cli import EngineError
 from local.pulumi_run import PulumiError
-from local.stack import Follow, LocalStack, preview_offline
+from local.stack import STACK, Follow, LocalStack, preview_offline
 from local.viewer_process import ViewerProcessError
 from viewer.release import ReleaseError
 
@@ -129,6 +131,28 @@ def pulumi(arguments: list[str]) -> None:
     """Any pulumi command on the stack local, e.g. `refresh --preview-only`."""
     code, run = LocalStack().pulumi(arguments, check=False)
     sys.stdout.write(run.text + "\n")
+    raise typer.Exit(code)
+
+
+@app.command()
+def unlock(
+    confirm: Annotated[bool, typer.Option("--confirm", help="Take the lock; without it only look.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even from a run that may still hold it.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the deed.", envvar="REASON")] = "",
+) -> None:
+    """The lock that a killed update of the stack local left; the embedded AWS need not run."""
+    from operations.stack import PROJECT
+    from operations.unlock import Unlock, UnlockError, carry_out, cli
+
+    stack = LocalStack()
+    if not stack.project.exists():
+        console.print("there is no local stack here: nothing is locked")
+        return
+    found = Unlock(stack=STACK, project=PROJECT, pulumi=cli(stack.project, environment(state_dir=stack.run / "state")))
+    try:
+        code = carry_out(found, confirm=confirm, force=force, reason=reason, now=datetime.now(UTC), say=typer.echo)
+    except UnlockError as error:
+        raise GaveUpError(str(error)) from error
     raise typer.Exit(code)
 
 

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from operations import backfill as back_filling
 from operations import registry, trial
 from operations.redrive import Names, redrive_dead_letters, redrive_executions
-from operations.stack import Stack, account, prefix
+from operations.stack import PROJECT, Stack, account, prefix
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
@@ -211,6 +211,27 @@ def console(
     sys.stdout.write(f"http://{LOOPBACK}:{port}/ shows {stack}, to this machine only; Ctrl-C ends it\n")
     sys.stdout.flush()
     uvicorn.run(page.application(), host=LOOPBACK, port=port, log_level="warning")
+
+
+@app.command()
+def unlock(
+    stack: Stack = "local",
+    confirm: Annotated[bool, typer.Option("--confirm", help="Take the lock; without it only look.")] = False,
+    force: Annotated[bool, typer.Option("--force/--no-force", help="Even from a run that may still hold it.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the deed.", envvar="REASON")] = "",
+) -> None:
+    """The engine's lock that a killed update left: who holds it, since when; taken only when nobody can hold it."""
+    from operations import unlock as unlocking
+
+    found = unlocking.Unlock(stack=stack, project=PROJECT, pulumi=unlocking.cli(Path.cwd()))
+    try:
+        code = unlocking.carry_out(
+            found, confirm=confirm, force=force, reason=reason, now=datetime.now(UTC), say=typer.echo
+        )
+    except unlocking.UnlockError as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(2) from error
+    raise typer.Exit(code)
 
 
 def main() -> int:

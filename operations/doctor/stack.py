@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from operations.doctor.finding import FAULT, OK, SKIPPED, WARNING, Check, Finding
 from operations.doctor.machine import ROOT
+from operations.engine_lock import read_holder
 
 Clients = Callable[[str], Any]
 """`clients("sqs")` is a boto3 client."""
@@ -50,11 +51,11 @@ def engine_lock(run: Path) -> Finding:
     locks = sorted((run / "state" / ".pulumi" / "locks").rglob("*.json"))
     if not locks:
         return Finding("engine lock", OK, "the state is not locked")
-    holders = [json.loads(lock.read_text()) for lock in locks]
-    alive = [one["pid"] for one in holders if Path(f"/proc/{one.get('pid')}").exists()]
+    holders = [read_holder(lock.name, lock.read_text()) for lock in locks]
+    alive = [one.pid for one in holders if one.alive()]
     if alive:
         return Finding("engine lock", WARNING, f"process {alive[0]} is updating the stack", "wait until it has ended")
-    remedy = ".venv/bin/python -m local pulumi -- cancel --yes"
+    remedy = 'make unlock-local CONFIRM=yes REASON="the process is gone"'
     return Finding("engine lock", FAULT, "the state is locked by a process that is gone", remedy)
 
 

@@ -42,6 +42,7 @@ WRITES = {
     "deploy-staging.yml": {"id-token", "deployments"},
     "deploy-prod.yml": {"id-token", "deployments"},
     "rollback.yml": {"id-token", "deployments"},
+    "unlock.yml": {"id-token"},
     "drift.yml": {"id-token", "issues"},
     "images.yml": {"id-token"},
     "release.yml": {"contents"},
@@ -154,7 +155,8 @@ def test_a_pull_request_of_a_fork_meets_no_job_with_a_role_or_a_right_to_write()
 def test_every_way_to_change_a_stack_waits_for_the_same_lock(stack):
     group = WORKFLOWS[f"deploy-{stack}.yml"]["concurrency"]
     assert group == {"group": f"pulumi-{stack}", "cancel-in-progress": False, "queue": "max"}
-    assert WORKFLOWS["rollback.yml"]["concurrency"]["group"] == "pulumi-${{ inputs.stack }}"
+    for name in ("rollback.yml", "unlock.yml"):
+        assert WORKFLOWS[name]["concurrency"]["group"] == "pulumi-${{ inputs.stack }}"
     assert WORKFLOWS["drift.yml"]["jobs"]["drift"]["concurrency"]["group"] == "pulumi-${{ matrix.stack }}"
 
 

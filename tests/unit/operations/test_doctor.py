@@ -172,10 +172,11 @@ def test_a_lock_is_told_by_whether_its_holder_lives(tmp_path: Path) -> None:
     assert stack.engine_lock(tmp_path).state == OK
     folder = tmp_path / "state" / ".pulumi" / "locks" / "organization"
     folder.mkdir(parents=True)
-    (folder / "a.json").write_text(json.dumps({"pid": os.getpid()}))
+    lock = {"username": "me", "hostname": socket.gethostname(), "timestamp": datetime.now(UTC).isoformat()}
+    (folder / "a.json").write_text(json.dumps(lock | {"pid": os.getpid()}))
     assert stack.engine_lock(tmp_path).state == WARNING
-    (folder / "a.json").write_text(json.dumps({"pid": 999999999}))
-    assert "cancel" in stack.engine_lock(tmp_path).remedy
+    (folder / "a.json").write_text(json.dumps(lock | {"pid": 999999999}))
+    assert "make unlock-local" in stack.engine_lock(tmp_path).remedy
 
 
 @pytest.fixture

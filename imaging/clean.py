@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from imaging import coded, content, documents, free_text, icc
 from imaging.charset import decode_text, known_terms
 from imaging.dictionary import PIXEL_DATA, TEXT_VRS, is_private, is_standard_uid, keyword_of, vr_of
-from imaging.forms import SPECIFIC_CHARACTER_SET, Form, charset, fits, form_of
+from imaging.forms import SPECIFIC_CHARACTER_SET, Form, charset, fits, fits_as_met_before, form_of
 from imaging.private import PrivateBlocks
 from imaging.profile import Action, Option, table
 from imaging.pseudonym import Pseudonymizer
@@ -42,6 +42,9 @@ class _Plan(NamedTuple):
         kept_as_it_is: the value stays if it has the form, unless an identifier of the object stands in a kept value.
         form: what the value is then looked at for, "" for nothing.
         depends_on_value: the plan holds for this value only.
+        done: the action's name, as it is written to the audit record.
+        same_for_all: every such element becomes the same, whatever its value.
+        stand_in: what it then becomes, None where it goes.
     """
 
     action: Action
@@ -50,6 +53,9 @@ class _Plan(NamedTuple):
     kept_as_it_is: bool
     depends_on_value: bool
     form: Form = ""
+    done: str = ""
+    same_for_all: bool = False
+    stand_in: Element | None = None
 
 
 _PLANS: Final[dict[frozenset[Option], dict[tuple[int, str], _Plan]]] = {}
@@ -91,23 +97,26 @@ class Cleaner:
         """A cleaned copy of one data set, sequences included."""
         outer = self.terms
         self.depth += 1
-        charset = next((e for e in elements if e.tag == SPECIFIC_CHARACTER_SET and e.items is None), None)
-        if charset is not None:
-            self.terms = tuple(known_terms(bytes(charset.value)))
+        charset = _first(elements, SPECIFIC_CHARACTER_SET)
+        self.terms = outer if charset is None else tuple(known_terms(charset))
         private = PrivateBlocks(elements) if Option.SAFE_PRIVATE in self.options else None
-        media = next((bytes(e.value) for e in elements if e.tag == _MEDIA_TYPE and e.items is None), b"")
+        media = _first(elements, _MEDIA_TYPE) or b""
         cleaned: list[Element] = []
-        quick, plans, counts = self.identifiers.is_empty, self._plans, self.counts
+        quick, plans, counts, touched = self.identifiers.is_empty, self._plans, self.counts, self.touched
         for element in elements:
             plan = None
             if element.items is None and element.value:
                 plan = plans.get((element.tag, element.vr)) or self._planned(element)
-                if quick and plan.kept_as_it_is and (not plan.form or fits(plan.form, bytes(element.value))):
+                if quick and plan.kept_as_it_is and (not plan.form or fits_as_met_before(plan.form, element.value)):
                     counts[plan.label] += 1
                     cleaned.append(element)
                     continue
-                if plan.action is Action.REMOVE and not plan.touched and not private:
+                if plan.same_for_all and not private:
                     counts[plan.label] += 1
+                    if plan.touched:
+                        touched[plan.touched] = plan.done
+                    if plan.stand_in is not None:
+                        cleaned.append(plan.stand_in)
                     continue
             kept = self._element(element, plan or self._plan(element), private, media)
             if kept is not None:
@@ -119,6 +128,10 @@ class Cleaner:
 
     def _planned(self, element: Element) -> "_Plan":
         plan = self._plan(element)
+        if not plan.depends_on_value:
+            stand_in = _stand_in(element, plan)
+            same_for_all = stand_in is not None or (plan.action is Action.REMOVE and not _is_pixels(element))
+            plan = plan._replace(same_for_all=same_for_all, stand_in=stand_in)
         if not plan.depends_on_value and (vr_of(element.tag) or len(self._plans) < _MOST_PLANS):
             self._plans[element.tag, element.vr] = plan
         return plan
@@ -139,8 +152,9 @@ class Cleaner:
         form = form_of(element.tag, vr)
         form = "" if rule and form == "text" else form  # an option asks for the text itself
         plain = action is Action.KEEP and form != "age" and element.tag not in _REWRITTEN
+        plain = plain and not _is_pixels(element)  # whether it stays depends on the depth
         touched = "" if action is Action.KEEP else keyword_of(element.tag)
-        return _Plan(action, label, touched, plain, rule is None and vr == "UI", form)
+        return _Plan(action, label, touched, plain, rule is None and vr == "UI", form, action.value)
 
     def _element(self, element: Element, plan: "_Plan", private: PrivateBlocks | None, media: bytes) -> Element | None:
         if private and is_private(element.tag):
@@ -150,7 +164,7 @@ class Cleaner:
             return None
         self.counts[plan.label] += 1
         if plan.touched:
-            self.touched[plan.touched] = plan.action.value
+            self.touched[plan.touched] = plan.done
         if element.tag == _DOCUMENT and plan.action is Action.DUMMY:
             return self.with_value(element, documents.stand_in(media.strip(b" \0").decode("latin-1")))
         return self.handlers[plan.action](element)
@@ -180,7 +194,7 @@ class Cleaner:
         return None if prose or self.identifiers.found_in(bytes(element.value)) else element
 
     def _is_nested_pixels(self, element: Element) -> bool:
-        return self.depth > 1 and element.tag >> 16 == PIXEL_DATA >> 16
+        return self.depth > 1 and _is_pixels(element)
 
     def keep(self, element: Element) -> Element:
         """The element itself, unless its value holds an identifier; sequences are cleaned inside."""
@@ -329,6 +343,28 @@ class Cleaner:
         """The element with another value, padded."""
         vr = _effective_vr(element)
         return Element(element.tag, vr or "UN", padded(value, vr), implicit=element.implicit)
+
+
+def _first(elements: list[Element], tag: int) -> bytes | None:
+    """The value of the first element with a tag that is no sequence, None where there is none."""
+    for element in elements:
+        if element.tag == tag and element.items is None:
+            return bytes(element.value)
+    return None
+
+
+def _is_pixels(element: Element) -> bool:
+    return element.tag >> 16 == PIXEL_DATA >> 16
+
+
+def _stand_in(element: Element, plan: _Plan) -> Element | None:
+    """What any element of this tag and VR becomes, None where a pseudonym or the rest of the object decides."""
+    vr = _effective_vr(element)
+    if element.tag in (PATIENT_ID, PATIENT_NAME, _DOCUMENT) or vr == "UI" or not plan.touched:
+        return None
+    if plan.action is Action.EMPTY:
+        return Element(element.tag, vr)
+    return Element(element.tag, vr, padded(dummy(vr), vr)) if plan.action is Action.DUMMY else None
 
 
 def _effective_vr(element: Element) -> str:

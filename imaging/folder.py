@@ -6,9 +6,11 @@ run replaces it whole. Names are pseudonyms: patient/study/image.dcm.
 
 import mmap
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +18,19 @@ from imaging.deidentify import CleanedObject, Options, clean
 from imaging.errors import ImageRejected, ReasonCode
 
 _CHUNK: Final = 16
-_MAPPED_FROM: Final = 128 * 1024
+_READ_BELOW: Final = 1024 * 1024
 _FETCHED_UP_TO: Final = 64 * 1024 * 1024
-_PIECE: Final = 64 * 1024 * 1024
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+
+
+class _Scratch(threading.local):
+    """Memory of a thread that files are read into, one after the other: fresh pages cost more than the reading."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(_READ_BELOW))
+
+
+_SCRATCH: Final = _Scratch()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +68,9 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class _Task:
-    source: Path
+    source: str
     relative: str
-    folder: Path
+    folder: str
     number: int
     key: bytes
     options: Options
@@ -67,7 +79,7 @@ class _Task:
 @dataclass(frozen=True)
 class _Done:
     relative: str
-    temporary: Path | None
+    temporary: str
     name: str
     rejected: ImageRejected | None
     report: dict[str, Any]
@@ -75,7 +87,20 @@ class _Done:
 
 def input_files(folder: Path) -> list[Path]:
     """Every regular file below a folder in the order of their paths; links are not followed."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return [folder / relative for relative in _paths_below(str(folder))]
+
+
+def _paths_below(folder: str) -> list[str]:
+    return sorted(_each_below(folder, ""), key=lambda path: path.split("/"))
+
+
+def _each_below(folder: str, prefix: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _each_below(entry.path, f"{prefix}{entry.name}/")
+            elif entry.is_file(follow_symlinks=False):
+                yield prefix + entry.name
 
 
 def deidentify_folder(
@@ -92,14 +117,13 @@ def deidentify_folder(
     if inside == outside or inside in outside.parents or outside in inside.parents:
         raise ValueError("the two folders must lie apart")
     target.mkdir(parents=True, exist_ok=True)
-    files = input_files(source)
     tasks = [
-        _Task(path, path.relative_to(source).as_posix(), target, number, key, options)
-        for number, path in enumerate(files)
+        _Task(f"{source}/{relative}", relative, str(target), number, key, options)
+        for number, relative in enumerate(_paths_below(str(source)))
     ]
     taken: set[str] = set()
     for done in _results(tasks, workers):
-        yield _placed(done, target, taken)
+        yield _placed(done, str(target), taken)
 
 
 def _results(tasks: list[_Task], workers: int) -> Iterator[_Done]:
@@ -110,20 +134,20 @@ def _results(tasks: list[_Task], workers: int) -> Iterator[_Done]:
         yield from pool.map(_process, tasks, chunksize=max(1, min(_CHUNK, len(tasks) // workers)))
 
 
-def _placed(done: _Done, target: Path, taken: set[str]) -> FileRecord:
+def _placed(done: _Done, target: str, taken: set[str]) -> FileRecord:
     """The record of one file after its move; `taken` remembers names of files and folders that exist."""
-    if done.temporary is None:
+    if not done.temporary:
         return FileRecord(source=done.relative, output=None, rejected=done.rejected, report=done.report)
     name, number = f"{done.name}.dcm", 1
     while name in taken:
         number += 1
         name = f"{done.name}-{number}.dcm"
     taken.add(name)
-    place = target / name
-    if done.name.rpartition("/")[0] not in taken:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        taken.add(done.name.rpartition("/")[0])
-    done.temporary.replace(place)
+    folder = done.name.rpartition("/")[0]
+    if folder not in taken:
+        Path(target, folder).mkdir(parents=True, exist_ok=True)
+        taken.add(folder)
+    os.replace(done.temporary, f"{target}/{name}")  # noqa: PTH105 - paths stay plain text, see `_bytes_of`
     return FileRecord(source=done.relative, output=name, rejected=None, report=done.report)
 
 
@@ -131,50 +155,68 @@ def _process(task: _Task) -> _Done:
     try:
         return _cleaned(task)
     except ImageRejected as rejected:
-        return _Done(task.relative, None, "", rejected, {})
+        return _Done(task.relative, "", "", rejected, {})
     except OSError as error:
         sentence = f"the file cannot be read or written: {os.strerror(error.errno or 0)}"
         rejected = ImageRejected(ReasonCode.UNREADABLE, "", "file system", sentence)
-        return _Done(task.relative, None, "", rejected, {})
+        return _Done(task.relative, "", "", rejected, {})
     except Exception as error:
         sentence = f"an internal error stopped the cleaning ({type(error).__name__}); please report the file's kind"
         rejected = ImageRejected(ReasonCode.INTERNAL_ERROR, "", "fail closed", sentence)
-        return _Done(task.relative, None, "", rejected, {})
+        return _Done(task.relative, "", "", rejected, {})
 
 
 def _cleaned(task: _Task) -> _Done:
-    size = task.source.stat().st_size
-    if size > task.options.limits.max_bytes:
-        sentence = f"the object is larger than {task.options.limits.max_bytes} bytes"
-        raise ImageRejected(ReasonCode.TOO_LARGE, "", "limit max_bytes", sentence)
-    if not size:
-        raise ImageRejected(ReasonCode.EMPTY, "", "PS3.10 7.1", "the object has no bytes")
-    data = _bytes_of(task.source, size)
-    cleaned = clean(data, task.key, task.options)
-    temporary = task.folder / f".{os.getpid()}-{task.number}.partial"
+    cleaned = clean(_bytes_of(task.source, task.options.limits.max_bytes), task.key, task.options)
+    temporary = f"{task.folder}/.{os.getpid()}-{task.number}.partial"
     _write(temporary, cleaned)
     keys = cleaned.keys
     name = f"{keys.patient}/{keys.study}/{keys.image}"
     return _Done(task.relative, temporary, name, None, cleaned.report.as_json())
 
 
-def _bytes_of(path: Path, size: int) -> bytes | memoryview:
-    """Small files as bytes, large ones mapped, so that their pixels are never copied into memory."""
-    with path.open("rb", buffering=0) as file:
-        if size <= _MAPPED_FROM:
-            return file.read()
+def _bytes_of(path: str, most: int) -> memoryview:
+    """Small files in the thread's own memory, until its next file; large ones mapped, their pixels never copied.
+
+    Raises:
+        ImageRejected: EMPTY or TOO_LARGE.
+    """
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much as the reading
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise ImageRejected(ReasonCode.TOO_LARGE, "", "limit max_bytes", f"the object is larger than {most} bytes")
+        if not size:
+            raise ImageRejected(ReasonCode.EMPTY, "", "PS3.10 7.1", "the object has no bytes")
+        if size < _READ_BELOW:
+            read = _read_into(_SCRATCH.buffer, file)
+            if read < _READ_BELOW:
+                return _SCRATCH.buffer[:read].toreadonly()
         # never closed by hand: views of it may outlive an exception; it goes with the last of them
         flags = mmap.MAP_SHARED | (getattr(mmap, "MAP_POPULATE", 0) if size <= _FETCHED_UP_TO else 0)
         return memoryview(mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ))
 
 
-def _write(path: Path, cleaned: CleanedObject) -> None:
+def _read_into(buffer: memoryview, file: FileIO) -> int:
+    """How many bytes of the file there were, no more than the buffer holds."""
+    read = 0
+    while count := file.readinto(buffer[read:]):
+        read += count
+    return read
+
+
+def _write(path: str, cleaned: CleanedObject) -> None:
+    """All pieces in one call where the system takes them so, as it does unless they are gigabytes."""
+    output = os.open(path, _NEW_FILE, 0o666)
     try:
-        with path.open("wb", buffering=0) as output:
-            for piece in (cleaned.head, cleaned.pixels, cleaned.tail):
-                view = memoryview(piece)
-                while view.nbytes:
-                    view = view[output.write(view[:_PIECE]) or 0 :]
+        views = [memoryview(piece) for piece in (cleaned.head, cleaned.pixels, cleaned.tail) if len(piece)]
+        while views:
+            written = os.writev(output, views)
+            while views and written >= views[0].nbytes:
+                written -= views.pop(0).nbytes
+            if views:
+                views[0] = views[0][written:]
     except OSError:
-        path.unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)
         raise
+    finally:
+        os.close(output)

@@ -26,6 +26,8 @@ _JPEG_2000: Final = frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (90, 91,
 _STARTS: Final = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP")
 EXTENDED_OFFSETS: Final = (0x7FE00001, 0x7FE00002)
 _CHUNK: Final = 16 * 1024 * 1024
+_PIECE: Final = 64 * 1024
+"""Looked at in one go: what is copied stays in the cache, and its memory is that of the piece before."""
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _HIGH_BITS: Final = "PS3.5 8.1.1"
 
@@ -130,8 +132,8 @@ def _high_bytes_fit(value: Bytes, size: int, stored: int, signed: bool, little: 
     allowed = bytes(range(limit)) if not signed else bytes((*range(limit >> 1), *range(256 - (limit >> 1), 256)))
     if signed and stored == 8:
         return False  # the sign is in the low byte
-    for start in range(0, size, _CHUNK):
-        chunk = bytes(value[start : min(start + _CHUNK, size)])  # bytes are sliced by steps far faster than views
+    for start in range(0, size, _PIECE):
+        chunk = bytes(value[start : min(start + _PIECE, size)])  # bytes are sliced by steps far faster than views
         if chunk[1 if little else 0 :: 2].translate(None, allowed):
             return False
     return True

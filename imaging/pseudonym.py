@@ -65,7 +65,10 @@ class Pseudonymizer:
     def __init__(self, key: bytes) -> None:
         _check_key(key)
         self._key = key
-        self.uid = lru_cache(maxsize=_REMEMBERED)(self._uid)  # a study's references repeat in each of its images
+        # a study's patient and references repeat in each of its images
+        self.uid = lru_cache(maxsize=_REMEMBERED)(self._uid)
+        self.pseudonym = lru_cache(maxsize=_REMEMBERED)(self._pseudonym)
+        self.date_shift_days = lru_cache(maxsize=_REMEMBERED)(self._date_shift_days)
 
     def __repr__(self) -> str:
         return "Pseudonymizer(key hidden)"
@@ -73,7 +76,7 @@ class Pseudonymizer:
     def _digest(self, message: str) -> bytes:
         return hmac.digest(self._key, message.encode(), "sha256")
 
-    def pseudonym(self, domain: Domain, value: str) -> str:
+    def _pseudonym(self, domain: Domain, value: str) -> str:
         """First 32 hex digits of the HMAC of `domain:value`; surrounding blanks do not count (PS3.5 6.2)."""
         return self._digest(f"{domain}:{value.strip()}").hex()[:KEY_CHARACTERS]
 
@@ -85,7 +88,7 @@ class Pseudonymizer:
         """Replacement UID: 128 bits of the HMAC as a UUID-derived UID (PS3.5 B.2)."""
         return f"2.25.{int.from_bytes(self._digest(f'uid:{uid.strip()}')[:16], 'big')}"
 
-    def date_shift_days(self, patient_id: str) -> int:
+    def _date_shift_days(self, patient_id: str) -> int:
         """Days, 1 to 365, that every date of a patient moves back; intervals within the patient stay true."""
         return 1 + int.from_bytes(self._digest(f"date:{patient_id.strip()}")[:8], "big") % 365
 

@@ -6,6 +6,7 @@ bytes in every encoding a reader might apply, so it also sees compressed streams
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from imaging.charset import decode_text, known_terms
@@ -84,6 +85,11 @@ class Identifiers:
             self._values.update(_encoded(word, name) for word in written for name in _ENCODINGS)
         self._values.add(encoded.strip(b"\0 ").lower())
         self._values.discard(b"")
+
+    def merge(self, others: "Identifiers") -> None:
+        """Remember all of another object's or value's as well."""
+        self._texts |= others._texts
+        self._values |= others._values
 
     def among(self, kept: bytes) -> "Identifiers":
         """Those that stand anywhere in the bytes that may stay: usually none, which makes cleaning quick."""
@@ -164,7 +170,8 @@ def _harvest(
         if role.stays:
             kept.append(value)
         if role.tells:
-            _collect(element, bytes(value), found, terms)
+            told = _told if len(value) <= _LONGEST else _told.__wrapped__
+            found.merge(told(element.tag, element.vr, bytes(value), tuple(terms)))
         elif element.tag == SPECIFIC_CHARACTER_SET:
             terms = known_terms(bytes(value))
 
@@ -193,17 +200,19 @@ def _role(tag: int, vr: str, options: frozenset[Option]) -> _Role:
     return _Role(stays, not silent and bool(names_somebody))
 
 
-def _collect(element: Element, value: bytes, found: Identifiers, terms: list[str]) -> None:
-    if element.vr == "PN":
+@lru_cache(maxsize=2048)
+def _told(tag: int, vr: str, value: bytes, terms: tuple[str, ...]) -> Identifiers:
+    """What one value tells; the images of a study tell nearly the same."""
+    found = Identifiers()
+    if vr == "PN":
         _add_name(found, value, terms)
-        return
-    if len(value) > _LONGEST:
-        return
-    for part in value.split(b"\\"):
-        if not is_standard_uid(part.strip(b"\0 ")):
-            found.add(decode_text(part, element.vr, terms), part)
-    if element.tag == _BIRTH_DATE and len(value.strip()) == 8:
-        _add_birth_date(found, value.decode("latin-1"))
+    elif len(value) <= _LONGEST:
+        for part in value.split(b"\\"):
+            if not is_standard_uid(part.strip(b"\0 ")):
+                found.add(decode_text(part, vr, terms), part)
+        if tag == _BIRTH_DATE and len(value.strip()) == 8:
+            _add_birth_date(found, value.decode("latin-1"))
+    return found
 
 
 def _add_birth_date(found: Identifiers, date: str) -> None:
@@ -213,7 +222,7 @@ def _add_birth_date(found: Identifiers, date: str) -> None:
         found.add(written)
 
 
-def _add_name(found: Identifiers, name: bytes, terms: list[str]) -> None:
+def _add_name(found: Identifiers, name: bytes, terms: tuple[str, ...]) -> None:
     for person in name.split(b"\\"):
         text = decode_text(person, "PN", terms)
         found.add(text, person)

@@ -24,6 +24,7 @@ from imaging.limits import Limits
 
 UNDEFINED: Final = 0xFFFFFFFF
 _LONGEST_SHORT: Final = 0xFFFF
+_PIXEL_GROUP: Final = PIXEL_DATA >> 16
 Bytes = memoryview | bytes
 
 
@@ -88,25 +89,31 @@ class Walker:
         elements: list[Element] = []
         position, end = start, len(self._data)
         while position < end:
-            if elements and self._is_trailer(position, elements[-1].tag):
+            position = position if implicit else self._plain(elements, position, end)
+            if position >= end or (elements and self._is_trailer(position, elements[-1].tag)):
                 break
-            element, position = self._plain(position, end, implicit) or self._element(position, end, implicit, 0)
+            element, position = self._element(position, end, implicit, 0)
             elements.append(element)
         self.end = position
         return elements
 
-    def _plain(self, position: int, end: int, implicit: bool) -> tuple[Element, int] | None:
-        """An element with a short length in Explicit VR, which most are; None for any other, valid or not."""
-        if implicit or end - position < 8:
-            return None
-        group, number, code, length = self._short.unpack_from(self._data, position)
-        vr = _SHORT_VRS.get(code)
-        stop = position + 8 + length
-        if vr is None or stop > end or self._count >= self._limits.max_elements or group == 0xFFFE:
-            return None
-        self._count += 1
-        raw = self._data[position:stop]
-        return Element(group << 16 | number, vr, raw[8:], None, False, 0, raw), stop
+    def _plain(self, elements: list[Element], position: int, end: int) -> int:
+        """Adds the elements that follow with a short length in Explicit VR, which most are, up to any other kind."""
+        if elements and elements[-1].tag >= PIXEL_DATA:
+            return position
+        data, header = self._data, self._short.unpack_from
+        most = len(elements) + self._limits.max_elements - self._count
+        before = len(elements)
+        while end - position >= 8 and len(elements) < most:
+            group, number, code, length = header(data, position)
+            stop = position + 8 + length
+            if code not in _SHORT_VRS or stop > end or not 0 < group < _PIXEL_GROUP:
+                break
+            raw = data[position:stop]
+            elements.append(Element(group << 16 | number, _SHORT_VRS[code], raw[8:], None, False, 0, raw))
+            position = stop
+        self._count += len(elements) - before
+        return position
 
     def _is_trailer(self, position: int, previous: int) -> bool:
         """Bytes that are no element of this data set: after the pixels anything odd, before them a second object."""
@@ -197,8 +204,10 @@ class Walker:
             if stop > end:
                 raise _truncated(ITEM)
             while position < stop:
-                element, position = self._element(position, stop, implicit, depth)
-                elements.append(element)
+                position = position if implicit else self._plain(elements, position, stop)
+                if position < stop:
+                    element, position = self._element(position, stop, implicit, depth)
+                    elements.append(element)
             return elements, position
         while True:
             if end - position < 8:

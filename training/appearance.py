@@ -7,10 +7,12 @@ C.7.5.1).
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 INTENSITY_PERCENTS = (5, 25, 50, 75, 95)
 NUMBERS: tuple[str, ...] = (
@@ -22,25 +24,28 @@ NUMBERS: tuple[str, ...] = (
 """Figures with an order; intensities in units of the lung window, 0..1."""
 CATEGORIES: tuple[str, ...] = ("size", "modality", "manufacturer")
 UNKNOWN, OTHER = "unknown", "other"
-_TAGS = ["Rows", "Columns", "PixelSpacing", "SliceThickness", "Modality", "Manufacturer"]
 
 
 def of_pixels(prepared: np.ndarray) -> dict[str, Any]:
     """The figures of the model's own input. # (S, S) float32 0..1"""
-    quantiles = np.percentile(prepared, INTENSITY_PERCENTS)
-    named = zip(INTENSITY_PERCENTS, quantiles, strict=True)
-    found = {f"intensity_p{percent:02d}": round(float(value), 5) for percent, value in named}
+    ordered = np.sort(prepared, axis=None)
+    found = {f"intensity_p{percent:02d}": _quantile(ordered, percent / 100) for percent in INTENSITY_PERCENTS}
     return {**found, "intensity_spread": round(float(np.std(prepared)), 5)}
 
 
-def of_dicom(content: bytes, prepared: np.ndarray) -> dict[str, Any]:
+def _quantile(ordered: np.ndarray, part: float) -> float:
+    """As numpy.quantile's linear method; of values in order, which are sorted eight times faster than partitioned."""
+    place = part * (len(ordered) - 1)
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    return round(low + (high - low) * (place - below), 5)
+
+
+def of_dicom(header: Dataset, prepared: np.ndarray) -> dict[str, Any]:
     """The figures of an image and of its header. # prepared: (S, S) float32 0..1
 
     A number that the header does not say is left out; a word that it does not say is "unknown".
     """
-    import pydicom
-
-    header = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, specific_tags=_TAGS)
     spacing = header.get("PixelSpacing") or [None]
     numbers = {"spacing_mm": _number(spacing[0]), "slice_thickness_mm": _number(header.get("SliceThickness"))}
     return {

@@ -1,7 +1,9 @@
 """The endpoint's handler in the TensorFlow Serving container (code/inference.py of the model artifact).
 
-In:  application/dicom (one CT image) or application/json: an (S, S) array of 0..1 values, a list of such arrays, or
+In:  application/dicom (one CT image); or the model's own input, values 0..1: application/x-npy with an array of
+     (S, S), (N, S, S) or (N, S, S, 1), or application/json with an (S, S) array, a list of them, or
      {"instances": [...]}.
+     JSON text takes five times the bytes of the same pixels, and of a batch more time: see bench/README.md.
 Out: application/json {"probability", "finding", "threshold", "appearance", "model_version"?}; for several images
      {"predictions": [...]}. An input that cannot be judged raises, which the container answers as an error.
      With the custom attribute explain=true: {"explanations": [{"image", "heat"}]}, the prepared image (S, S) and its
@@ -11,10 +13,13 @@ Out: application/json {"probability", "finding", "threshold", "appearance", "mod
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,8 +31,14 @@ if (_HERE / "lib").is_dir():  # inside the artifact; in the repository `training
 import numpy as np  # noqa: E402
 
 from training import appearance, pixels  # noqa: E402
+from training.names import RAW_SIGNATURE  # noqa: E402
 
-DICOM, JSON = "application/dicom", "application/json"
+try:  # in the project's inference image; AWS's own image has the standard library's parser, seven times slower
+    from orjson import loads
+except ImportError:
+    from json import loads
+
+DICOM, NPY, JSON = "application/dicom", "application/x-npy", "application/json"
 EXPLAIN = "explain=true"
 """Custom attribute that asks for heat maps: the SavedModel's other signature (training/explain.py)."""
 _request = threading.local()
@@ -40,8 +51,8 @@ def model_metadata() -> dict[str, Any]:
     return json.loads((_HERE.parent / "metadata.json").read_text())
 
 
-def input_handler(data: Any, context: Any) -> str:
-    """The request as TensorFlow Serving's predict body.
+def input_handler(data: Any, context: Any) -> bytes:
+    """The request as TensorFlow Serving's predict body: the pixels as bytes for the signature that takes them so.
 
     Raises:
         ValueError: another content type, or pixels of another shape or range.
@@ -51,34 +62,59 @@ def input_handler(data: Any, context: Any) -> str:
     content_type = (context.request_content_type or "").split(";", 1)[0].strip().lower()
     size = int(model_metadata()["config"]["image_size"])
     if content_type == DICOM:
-        images = pixels.from_dicom(content, size)[None]
-        looks = [appearance.of_dicom(content, images[0])]
-    elif content_type == JSON:
-        images = _from_json(content, size)
+        dataset = pixels.load(content)
+        images = pixels.prepare(dataset, size)[None]
+        looks = [appearance.of_dicom(dataset, images[0])]
+    elif reader := _READERS.get(content_type):
+        images = _own_input(reader(content), size)
         looks = [appearance.of_pixels(image) for image in images]
     else:
-        raise ValueError(f"send {DICOM} or {JSON}, not {content_type or 'an unnamed type'}")
+        raise ValueError(f"send {DICOM}, {NPY} or {JSON}, not {content_type or 'an unnamed type'}")
     known = model_metadata().get("manufacturers", [])
     if _explains(context):
         _request.prepared = images
-        return json.dumps({"signature_name": "explain", "instances": images[..., None].round(5).tolist()})
+        return json.dumps({"signature_name": "explain", "instances": images[..., None].round(5).tolist()}).encode()
     _request.appearances = [appearance.known_only(one, known) for one in looks]
-    return json.dumps({"instances": images[..., None].round(5).tolist()})
+    return _raw_request(images)
 
 
-def _from_json(content: bytes | str, size: int) -> np.ndarray:
-    """(N, S, S) float32 from the JSON forms of the module's docstring."""
-    body = json.loads(content)
-    array = np.asarray(body["instances"] if isinstance(body, dict) else body, np.float32)
+def _raw_request(images: np.ndarray) -> bytes:
+    """The predict body whose instances are the pixels' bytes (training.export.raw_function). # (N, S, S)"""
+    encoded = (base64.b64encode(image) for image in np.ascontiguousarray(images, "<f4"))
+    instances = b",".join(b'{"b64":"' + text + b'"}' for text in encoded)
+    return b'{"signature_name":"%s","instances":[%s]}' % (RAW_SIGNATURE.encode(), instances)
+
+
+def _from_json(content: bytes | str) -> np.ndarray:
+    body = loads(content)
+    return np.asarray(body["instances"] if isinstance(body, dict) else body, np.float32)
+
+
+def _from_npy(content: bytes) -> np.ndarray:
+    """NumPy's own format; never a pickle, which would be code."""
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"the body is no array in NumPy's format (numpy.save): {error}") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+        raise ValueError("expected one array of real numbers (numpy.save)")
+    return array.astype(np.float32, copy=False)
+
+
+_READERS: dict[str, Callable[[bytes], np.ndarray]] = {JSON: _from_json, NPY: _from_npy}
+
+
+def _own_input(array: np.ndarray, size: int) -> np.ndarray:
+    """(N, S, S) float32 from an array in one of the forms of the module's docstring."""
     if array.ndim > 2 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim == 2:
         array = array[None]
-    if array.ndim != 3 or array.shape[1] != array.shape[2]:
+    if array.ndim != 3 or not len(array) or array.shape[1] != array.shape[2]:
         raise ValueError(f"expected square images of {size} x {size} values")
     if not np.isfinite(array).all() or array.min() < 0.0 or array.max() > 1.0:
         raise ValueError("values must lie between 0 and 1 (lung window): send the DICOM object to have it prepared")
-    return np.stack([pixels.square(image, size) for image in array])
+    return array if array.shape[1] == size else np.stack([pixels.square(image, size) for image in array])
 
 
 def output_handler(response: Any, context: Any) -> tuple[bytes, str]:
@@ -89,7 +125,7 @@ def output_handler(response: Any, context: Any) -> tuple[bytes, str]:
     """
     if response.status_code != 200:
         raise ValueError(f"the model server answered {response.status_code}")
-    predictions = json.loads(response.content)["predictions"]
+    predictions = loads(response.content)["predictions"]
     if _explains(context):
         return json.dumps({"explanations": _explanations(predictions)}).encode(), JSON
     scores = np.asarray(predictions, np.float64).ravel()

@@ -27,6 +27,8 @@ TRAIN_PROGRAM = "train.py"
 """File at the archive's root that script mode starts (hyperparameter sagemaker_program)."""
 
 WEIGHTS_CHANNEL = "weights"
+RAW_SIGNATURE = "raw"
+"""The exported model's signature that takes an image as its bytes (training.export.raw_function)."""
 NO_CHAMPION = "none"
 """Value of the parameter ChampionModelUri where no model is in service yet."""
 NO_LOCK = "none"

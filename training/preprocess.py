@@ -150,7 +150,7 @@ def _load(image: LabelledImage, size: int, fetch: Fetch) -> _Loaded | str:
         return _Loaded(
             array=prepared,
             groups=json.dumps(groups.of(content), sort_keys=True),
-            looks=appearance.of_dicom(content, prepared),
+            looks=appearance.of_dicom(read, prepared),
             digest=digest,
         )
     except pixels.UnusableImageError as error:

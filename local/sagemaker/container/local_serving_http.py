@@ -23,6 +23,8 @@ class Handler(BaseHTTPRequestHandler):
 
     application: Application
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet: a second one would wait for the first one's delayed acknowledgement
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Health, and the model's state as TensorFlow Serving tells it."""
@@ -63,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         self.wfile.write(reply.body)
+        self.wfile.flush()
 
 
 def main() -> None:

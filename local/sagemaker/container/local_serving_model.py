@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 # The fields that the TensorFlow Serving container gives to input_handler, output_handler and handler.
 Context = namedtuple(
     "Context",
@@ -86,7 +88,7 @@ class SavedModel:
         specifications = signature.structured_input_signature[1]
         rows = "instances" in request
         columns = _columns(request["instances"] if rows else request["inputs"], list(specifications), rows=rows)
-        inputs = {key: self._tf.constant(value, dtype=specifications[key].dtype) for key, value in columns.items()}
+        inputs = {key: self._tensor(value, specifications[key].dtype) for key, value in columns.items()}
         outputs = {key: value.numpy().tolist() for key, value in signature(**inputs).items()}
         single = next(iter(outputs.values())) if len(outputs) == 1 else None
         if not rows:
@@ -98,6 +100,10 @@ class SavedModel:
                 "predictions": [dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True)]
             }
         return Reply(json.dumps(answer).encode(), "application/json")
+
+    def _tensor(self, value: Any, dtype: Any) -> Any:
+        """NumPy reads nested lists of numbers several times faster than TensorFlow does."""
+        return self._tf.constant(np.asarray(value, dtype.as_numpy_dtype), dtype=dtype)
 
 
 class Application:
@@ -242,9 +248,11 @@ def _columns(values: Any, names: list[str], *, rows: bool) -> dict[str, Any]:
 
 
 def _decode(value: Any) -> Any:
-    """{"b64": text} is binary data."""
+    """{"b64": text} is binary data. A row of numbers has none, and is not walked through."""
     if isinstance(value, dict):
         if set(value) == {"b64"}:
             return base64.b64decode(value["b64"])
         return {key: _decode(item) for key, item in value.items()}
-    return [_decode(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list) and value and isinstance(value[0], list | dict):
+        return [_decode(item) for item in value]
+    return value

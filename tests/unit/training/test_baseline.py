@@ -20,7 +20,7 @@ _SPEC.loader.exec_module(slices)
 
 def looks(**attributes: Any) -> dict[str, Any]:
     content = slices.as_bytes(slices.ct_slice(slices.chest(128), **attributes))
-    return appearance.of_dicom(content, pixels.from_dicom(content, 64))
+    return appearance.of_dicom(pixels.load(content), pixels.from_dicom(content, 64))
 
 
 def test_an_appearance_names_the_machine_and_its_geometry() -> None:
@@ -28,6 +28,15 @@ def test_an_appearance_names_the_machine_and_its_geometry() -> None:
     assert (found["manufacturer"], found["spacing_mm"], found["slice_thickness_mm"]) == ("ACME", 0.7, 2.5)
     assert (found["size"], found["modality"]) == ("128x128", "CT")
     assert set(found) <= {*appearance.NUMBERS, *appearance.CATEGORIES}
+
+
+def test_an_appearance_has_the_percentiles_that_numpy_has() -> None:
+    prepared = np.random.default_rng(5).random((65, 65), np.float32)
+    found = appearance.of_pixels(prepared)
+    expected = np.percentile(prepared.astype(np.float64), appearance.INTENSITY_PERCENTS)
+    assert [found[f"intensity_p{percent:02d}"] for percent in appearance.INTENSITY_PERCENTS] == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_what_a_header_does_not_say_is_left_out_or_unknown() -> None:

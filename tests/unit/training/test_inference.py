@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import json
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training import export, pixels
+from training import export, names, pixels
 
 _SPEC = importlib.util.spec_from_file_location("inference_slices", Path(__file__).with_name("test_pixels.py"))
 assert _SPEC is not None and _SPEC.loader is not None
@@ -55,15 +56,19 @@ def test_the_next_request_does_not_inherit_an_appearance(handler: ModuleType):
 
 
 def ask(handler: ModuleType, content: bytes, content_type: str | None) -> np.ndarray:
+    """What the model is asked about, read as its signature for bytes reads it. # (N, S, S, 1)"""
     context = SimpleNamespace(request_content_type=content_type)
-    return np.array(json.loads(handler.input_handler(io.BytesIO(content), context))["instances"])
+    asked = json.loads(handler.input_handler(io.BytesIO(content), context))
+    assert asked["signature_name"] == names.RAW_SIGNATURE
+    images = [np.frombuffer(base64.b64decode(one["b64"]), "<f4") for one in asked["instances"]]
+    return np.array(images).reshape(-1, SIZE, SIZE, 1)
 
 
 def test_a_dicom_image_becomes_the_pixels_that_training_saw(handler: ModuleType):
     content = slices.as_bytes(slices.ct_slice(slices.chest(128)))
     sent = ask(handler, content, "application/dicom")
     assert sent.shape == (1, SIZE, SIZE, 1)
-    assert sent[0, ..., 0] == pytest.approx(pixels.from_dicom(content, SIZE), abs=1e-5)
+    assert np.array_equal(sent[0, ..., 0], pixels.from_dicom(content, SIZE)), "no digit is lost on the way"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,26 @@ def test_json_arrays_are_taken_in_every_documented_form(handler: ModuleType, sha
     assert np.all(sent == 0.5)
 
 
+def as_npy(array: np.ndarray) -> bytes:
+    target = io.BytesIO()
+    np.save(target, array)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("shape", [(SIZE, SIZE), (3, SIZE, SIZE), (3, SIZE, SIZE, 1)])
+@pytest.mark.parametrize("dtype", ["<f4", "<f2", ">f8"])
+def test_an_array_in_numpys_format_is_taken_in_every_documented_form(
+    handler: ModuleType, shape: tuple[int, ...], dtype: str
+):
+    images = np.random.default_rng(3).random(shape).astype(dtype)
+    sent = ask(handler, as_npy(images), "application/x-npy")
+    assert np.array_equal(sent, images.astype(np.float32).reshape(-1, SIZE, SIZE, 1))
+
+
+def test_an_array_of_another_size_is_brought_to_the_models(handler: ModuleType):
+    assert ask(handler, as_npy(np.full((2, 100, 100), 0.25)), "application/x-npy") == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize(
     ("content", "content_type", "sentence"),
     [
@@ -85,8 +110,27 @@ def test_json_arrays_are_taken_in_every_documented_form(handler: ModuleType, sha
         (b"[]", None, "unnamed"),
         (json.dumps([[0.1, 0.2]]).encode(), "application/json", "square"),
         (json.dumps([[-900.0, 0.0], [0.0, 0.0]]).encode(), "application/json", "between 0 and 1"),
+        (b"{", "application/json", ".+"),
+        (as_npy(np.full((4, 4), np.nan)), "application/x-npy", "between 0 and 1"),
+        (as_npy(np.zeros((0, 4, 4))), "application/x-npy", "square"),
+        (as_npy(np.zeros((4, 4), complex)), "application/x-npy", "real numbers"),
+        (as_npy(np.array([[{}]], object)), "application/x-npy", "no array in NumPy's format"),
+        (as_npy(np.zeros((4, 4)))[:-8], "application/x-npy", "no array in NumPy's format"),
+        (b"", "application/x-npy", "no array in NumPy's format"),
     ],
-    ids=["csv", "no type", "not square", "hounsfield"],
+    ids=[
+        "csv",
+        "no type",
+        "not square",
+        "hounsfield",
+        "half JSON",
+        "npy of NaN",
+        "npy of nothing",
+        "npy of complex numbers",
+        "npy of a pickle",
+        "half an npy",
+        "empty npy",
+    ],
 )
 def test_what_cannot_be_judged_is_refused_in_a_sentence(
     handler: ModuleType, content: bytes, content_type: str | None, sentence: str

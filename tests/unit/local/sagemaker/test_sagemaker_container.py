@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import local.sagemaker
@@ -31,7 +32,10 @@ class Signature:
     """Doubles `x`; with a second input `y` also adds it."""
 
     def __init__(self, *names: str) -> None:
-        self.structured_input_signature = ((), {name: SimpleNamespace(dtype="float32") for name in names})
+        self.structured_input_signature = (
+            (),
+            {name: SimpleNamespace(dtype=SimpleNamespace(as_numpy_dtype=np.float64)) for name in names},
+        )
 
     def __call__(self, x: Any, y: Any = None) -> dict[str, Any]:
         double = Tensor([2 * value for value in x])
@@ -44,7 +48,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     signatures = {"serving_default": Signature("x"), "two": Signature("x", "y")}
     fake = ModuleType("tensorflow")
     fake.saved_model = SimpleNamespace(load=lambda _path: SimpleNamespace(signatures=signatures))  # type: ignore[attr-defined]
-    fake.constant = lambda value, dtype=None: value  # type: ignore[attr-defined]
+    fake.constant = lambda value, dtype=None: value.tolist()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tensorflow", fake)
     monkeypatch.syspath_prepend(str(CONTAINER))
     yield importlib.import_module("local_serving_model")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,11 @@ class Anatomy:
     hounsfield: NDArray[np.int16]
     lobes: NDArray[np.uint8]
     origin_mm: tuple[float, float, float]
+
+    @cached_property
+    def areas(self) -> dict[int, NDArray[np.int64]]:
+        """Pixels of each lobe by slice."""
+        return {lobe: np.count_nonzero(self.lobes == lobe, axis=(1, 2)) for lobe in LOBES}
 
 
 def load(cache: Path, source: Path | None = None, *, offline: bool = False) -> Anatomy:

@@ -80,15 +80,18 @@ def draw_patient(
     for _ in range(_ATTEMPTS):
         warp, site = draw_warp(rng), draw_site(anatomy, rng, slices)
         foci = draw_foci(anatomy, site, rng, slices)
-        patient = _image(anatomy, warp, site, foci, slices, keep=pneumonia)
-        if patient is not None and patient.shown_mm2 >= finding_mm2:
+        patient = _image(anatomy, warp, site, foci, slices, keep=pneumonia, least_mm2=finding_mm2)
+        if patient is not None:
             return patient
     raise CohortError(
         f"no patient whose every slice shows {finding_mm2:.0f} mm2 of the finding could be drawn: ask for less"
     )
 
 
-def _image(anatomy: Anatomy, warp: Warp, site: Site, foci: list[Focus], slices: int, *, keep: bool) -> Patient | None:
+def _image(
+    anatomy: Anatomy, warp: Warp, site: Site, foci: list[Focus], slices: int, *, keep: bool, least_mm2: float
+) -> Patient | None:
+    """The patient, or None at the first slice that shows too little lung or finding: most draws end there."""
     images: list[NDArray[np.float32]] = []
     smallest = np.inf
     for index in range(slices):
@@ -97,6 +100,8 @@ def _image(anatomy: Anatomy, warp: Warp, site: Site, foci: list[Focus], slices: 
         if np.count_nonzero(lobes) < _SMALLEST_LUNG_PIXELS:
             return None
         painted, area = paint(image, lobes, where, foci)
+        if area < least_mm2:
+            return None
         images.append(painted if keep else image)
         smallest = min(smallest, area)
     return Patient(site=site, foci=foci if keep else [], slices=images, shown_mm2=float(smallest), painted=keep)

@@ -56,7 +56,7 @@ def draw_site(anatomy: Anatomy, rng: np.random.Generator, slices: int) -> Site:
     """
     half = (slices + 1) // 2 + 1
     lobe = int(rng.choice(list(_LOBE_WEIGHT), p=list(_LOBE_WEIGHT.values())))
-    areas = np.count_nonzero(anatomy.lobes == lobe, axis=(1, 2))
+    areas = anatomy.areas[lobe]
     low, high = OWN_NODULE_SLICES
     candidates = [
         index

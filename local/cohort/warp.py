@@ -61,7 +61,8 @@ _AXIS: Final = (np.arange(SIZE) - (SIZE - 1) / 2) * SPACING_MM[0]
 
 def coordinates(warp: Warp, centre_slice: float, offset: float) -> NDArray[np.float32]:
     """(3, 512, 512) anatomy voxel positions (slice, row, column) of an image slice `offset` slices from the centre."""
-    bend = np.einsum("ri,kij,cj->krc", _BASIS, warp.control, _BASIS)
+    # two products of one axis each, without BLAS: its threads would fight over the cores with the other processes
+    bend = np.einsum("krj,cj->krc", np.einsum("ri,kij->krj", _BASIS, warp.control), _BASIS)
     x = (_AXIS - warp.shift[0])[None, :]
     y = (_AXIS - warp.shift[1])[:, None]
     cosine, sine = np.cos(warp.rotation), np.sin(warp.rotation)

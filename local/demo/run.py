@@ -59,7 +59,7 @@ class Demo:
         with steps.step("Sign in and upload through presigned URLs"):
             uploads = self._upload(files)
         with steps.step("Ingestion: validate, quarantine, de-identify, import into HealthImaging"):
-            items = self._ingest(uploads)
+            self.items = items = self._ingest(uploads)
         with steps.step("Look at a frame that HealthImaging made"):
             self._look_at_frame(items)
         with steps.step("A radiologist verifies each study through the API"):
@@ -79,6 +79,12 @@ class Demo:
             page = report.write(self.stack.run / "report", self.facts)
         self._summary(page)
         return page
+
+    def spoil(self) -> None:
+        """After `run`: the same studies verified again with shuffled labels, up to the gate that has to refuse."""
+        self.shuffle_labels = True
+        description = self._train(self._verify(self.items))
+        self._refused(description)
 
     # -- the steps --------------------------------------------------------------------------------
     def _up(self) -> None:

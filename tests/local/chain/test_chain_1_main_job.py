@@ -17,10 +17,15 @@ draws its own."""
 
 
 @pytest.fixture(scope="module")
-def good(stack: LocalStack) -> dict:
-    demo = Demo(stack, patients=PATIENTS, slices=1, seed=7)
-    demo.run()
-    return demo.facts
+def demo(stack: LocalStack) -> Demo:
+    made = Demo(stack, patients=PATIENTS, slices=1, seed=7)
+    made.run()
+    return made
+
+
+@pytest.fixture(scope="module")
+def good(demo: Demo) -> dict:
+    return dict(demo.facts)
 
 
 def test_every_upload_ends_in_one_final_state(good: dict) -> None:
@@ -107,11 +112,10 @@ def test_bringing_the_stack_up_again_changes_nothing(good: dict, stack: LocalSta
     assert code == 0, run.text[-2000:]
 
 
-def test_spoiled_labels_fail_the_gate_and_a_human_is_told(good: dict, stack: LocalStack, cloud, out: dict) -> None:
+def test_spoiled_labels_fail_the_gate_and_a_human_is_told(demo: Demo, cloud, out: dict) -> None:
     packages = cloud.client("sagemaker").list_model_packages(ModelPackageGroupName=out["model_package_group"])
     before = len(packages["ModelPackageSummaryList"])
-    demo = Demo(stack, patients=PATIENTS, slices=1, seed=7, shuffle_labels=True)
-    demo.run()
+    demo.spoil()
     assert demo.facts["pipeline"]["status"] == "Failed"
     assert "accuracy" in demo.facts["refused"].lower()
     assert demo.facts["alerts"], "nobody was told"

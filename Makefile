@@ -214,7 +214,7 @@ layers: ## build the Lambda layers for both runtimes
 
 .PHONY: test
 test: setup setup-preview ## all tests: unit, contract, policy, integration over the whole chain
-	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --ignore=tests/local/chain --ignore=tests/e2e tests
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/local/chain --ignore=tests/e2e tests
 	@$(PYTHON) -m pytest -q tests/local/chain
 
 .PHONY: test-e2e
@@ -223,7 +223,7 @@ test-e2e: setup ## a radiologist's browser on a local stack of its own, at deskt
 
 .PHONY: test-unit
 test-unit: setup-unit ## unit, contract and policy tests only: seconds
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not local and not engine and not tensorflow and not thorough and not check" tests
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not local and not engine and not tensorflow and not thorough and not check" tests
 
 .PHONY: coverage
 coverage: setup ## branch coverage of imaging, lambdas and services by their own tests, subprocesses included; fails under 95 %

@@ -181,6 +181,9 @@ validate-%: ## validate-dev, ...: look at a live stack from outside: API, TLS, a
 	@$(PYTHON) -m tools.validate $* --wait $(or $(WAIT),900)
 	@$(if $(CANARY),$(PYTHON) -m operations canary --stack $*)
 
+publish-viewer-%: setup-unit-quiet ## publish-viewer-dev, ...: the viewer's files into a live stack's bucket; what is there already stays
+	@$(PYTHON) -m tools.publish_viewer $*
+
 .PHONY: compliance
 compliance: setup-preview ## write docs/COMPLIANCE.md, the control matrix, from the policy pack and the program
 	@PYTHONPATH=policy $(PYTHON) -m tools.compliance

@@ -1,4 +1,4 @@
-"""How far readers agree beyond chance: Cohen's kappa over the studies that both read blindly.
+"""How far readers agree beyond chance: Cohen's kappa over the rounds that both read blindly.
 
 J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20 (1960) 37-46.
 """
@@ -19,12 +19,13 @@ class Agreement:
     """Of two readers, or of one with all others ("*").
 
     Attributes:
-        observed: share of studies with the same finding, 0 to 1.
+        rounds: pairs of blind reads; a study that is read again counts again.
+        observed: share of the rounds with the same finding, 0 to 1.
         kappa: 1 is perfect, 0 is what chance gives; None when chance alone gives full agreement (0/0).
     """
 
     readers: Pair
-    studies: int
+    rounds: int
     observed: float
     kappa: float | None
 
@@ -32,7 +33,7 @@ class Agreement:
 def cohen_kappa(findings: Sequence[Pair]) -> tuple[float, float | None]:
     """Observed agreement and kappa of pairs of findings. Raises ValueError without a pair."""
     if not findings:
-        raise ValueError("without a study that both read there is no agreement")
+        raise ValueError("without a round that both read there is no agreement")
     total = len(findings)
     observed = sum(one == other for one, other in findings) / total
     first, second = Counter(one for one, _ in findings), Counter(other for _, other in findings)
@@ -70,4 +71,4 @@ def agreements(reads: Iterable[Label]) -> list[Agreement]:
 
 def _agreement(readers: Pair, findings: Sequence[Pair]) -> Agreement:
     observed, kappa = cohen_kappa(findings)
-    return Agreement(readers=readers, studies=len(findings), observed=observed, kappa=kappa)
+    return Agreement(readers=readers, rounds=len(findings), observed=observed, kappa=kappa)

@@ -178,10 +178,13 @@ class Prediction(Answer):
 
 
 class Agreement(Answer):
-    """Agreement of two readers, or of one with all others ("*"); kappa is null where chance alone gives it."""
+    """Agreement of two readers, or of one with all others ("*"); kappa is null where chance alone gives it.
+
+    It is over rounds of two blind reads: a study that is read again counts again.
+    """
 
     readers: tuple[str, str]
-    studies: int
+    rounds: int
     observed: float
     kappa: float | None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from statistics import fmean
 
 from fastapi import APIRouter
@@ -17,7 +18,9 @@ from lambda_shared.tracking import TrackedImage
 router = APIRouter(tags=["labels"])
 MODALITY = "CT"  # what the model was trained on (training/pixels.py)
 JUDGED_IMAGES = 8
-"""Of a study, so that an answer keeps well within API Gateway's 29 seconds."""
+"""Of a study."""
+ASKING_SECONDS = 12
+"""After so long no further image is asked about: with the one under way, within API Gateway's 29 seconds."""
 
 
 @router.get("/studies/{study_key}/prediction", operation_id="getPrediction")
@@ -25,7 +28,8 @@ def get_prediction(ports: Outside, person: Reader, study_key: models.StudyKey) -
     """What the model in service says of the study; refused (READ_FIRST) until the person's own read is locked.
 
     The first question after a deployment asks the model, later ones get the same answer. It is the mean over a sample
-    of the study's de-identified images, as the evaluation judges studies: no original leaves the PHI zone for it.
+    of the study's de-identified images, as the evaluation judges studies: no original leaves the PHI zone for it. An
+    endpoint too slow for the whole sample is cut short: that answer says of how many images it is, and is not kept.
     """
     images = assigned_study(ports, person, study_key)
     versions = ports.labels.versions(study_key)
@@ -53,14 +57,16 @@ def sample(images: list[TrackedImage]) -> tuple[list[TrackedImage], int]:
 
 
 def _ask(ports: Ports, study_key: str, images: list[TrackedImage]) -> Prediction:
-    """Ask the model and keep what it says; who comes second of two at once gets the first's.
+    """Ask the model and keep what it says of a whole sample; who comes second of two at once gets the first's.
 
     Raises:
         ConflictError: no image that the model could judge, or it would judge none of them.
-        TransientError: another version came into service between two images.
+        TransientError: another version came into service between two images, or the endpoint is too slow.
     """
     chosen, usable = sample(images)
-    answers = [answer for image in chosen if (answer := ports.endpoint.judge(image.processed_key)) is not None]
+    answers, whole = _answers(ports, chosen)
+    if not answers and not whole:
+        raise TransientError("MODEL_SLOW", "the endpoint is slow, and has judged no image yet")
     if not answers:
         raise ConflictError("NOTHING_JUDGED", "the model judged no image of the study")
     if len({answer.model_version for answer in answers}) > 1:
@@ -76,9 +82,22 @@ def _ask(ports: Ports, study_key: str, images: list[TrackedImage]) -> Prediction
         images_usable=usable,
         predicted_at=iso(ports.clock.now()),
     )
-    if ports.predictions.keep(made):
+    if not whole or ports.predictions.keep(made):
         return made
     return ports.predictions.get(study_key, made.model_version) or made
+
+
+def _answers(ports: Ports, chosen: list[TrackedImage]) -> tuple[list[Judgement], bool]:
+    """What the model says of the images that it judges, one after the other, and whether all were asked about."""
+    until = ports.clock.now() + timedelta(seconds=ASKING_SECONDS)
+    found: list[Judgement] = []
+    for image in chosen:
+        if ports.clock.now() > until:
+            return found, False
+        answer = ports.endpoint.judge(image.processed_key)
+        if answer is not None:
+            found.append(answer)
+    return found, True
 
 
 def _finding(score: float, answer: Judgement) -> models.Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,11 @@ CertificateArn = Annotated[
     str, WrittenAs(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]{36}", "be the ARN of a certificate")
 ]
 ScriptHash = Annotated[str, WrittenAs(r"sha256-[A-Za-z0-9+/]{43}=", "be sha256- and the digest in base64")]
+OHIF_SCRIPTS: Final = (
+    "sha256-VggY0rSMrfuUfyGbMQUTdohoMO4fFh+5LLFfr7rG50g=",
+    "sha256-12PW7jQ7q6uBo6f025aNINHBa58dqEw1kjWTLzM/lTg=",
+)
+"""Inline scripts of OHIF's page, of the release that viewer/ohif.json pins (contract test)."""
 _FARGATE_MEMORY = {1024: (2048, 8192), 2048: (4096, 16_384), 4096: (8192, 30_720)}
 
 
@@ -27,8 +32,8 @@ class DeliverySettings(Group):
     """Certificate for CloudFront, in us-east-1."""
     origin_certificate_arn: CertificateArn | None = None
     """Certificate for the load balancer, in the stack's region; CloudFront checks it against the host name."""
-    inline_script_hashes: tuple[ScriptHash, ...] = ()
-    """Inline scripts of the viewer's page that may run (`viewer.headers.inline_hashes` of its release)."""
+    inline_script_hashes: tuple[ScriptHash, ...] = OHIF_SCRIPTS
+    """Inline scripts of the viewer's page that may run: those of the release that viewer/ohif.json pins."""
     cpu: Literal[1024, 2048, 4096] = 2048
     """CPU units of a task; 1,024 is one core, and the proxy is one process."""
     memory_mb: int = Field(default=8192, ge=2048, le=30_720, multiple_of=1024)

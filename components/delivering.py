@@ -11,7 +11,7 @@ from components.api import RadiologistApi
 from components.assembly import Foundation
 from components.containers import image_addresses
 from components.events import PlatformEvents
-from components.frame_proxy import FrameProxy, FrameProxyArgs
+from components.frame_proxy import DeliveryIncompleteError, FrameProxy, FrameProxyArgs
 from components.viewer_delivery import ViewerDelivery, ViewerDeliveryArgs
 
 
@@ -33,7 +33,13 @@ class Delivery:
 
 
 def deliver(base: Foundation, events: PlatformEvents, api: RadiologistApi) -> Delivery:
-    """Builds both; nothing is made without `containers.frameProxy`."""
+    """Builds both; nothing is made without `containers.frameProxy`. Raises DeliveryIncompleteError."""
+    settings = base.settings
+    address = f"https://{settings.delivery.domain_name}"
+    if settings.containers.frame_proxy is not None and address not in settings.api.viewer_origins:
+        raise DeliveryIncompleteError(
+            f"the viewer is served at {address}, which api.viewerOrigins lacks: nobody could sign in there"
+        )
     proxy = FrameProxy("frame-proxy", frame_proxy_args(base, events, api))
     return Delivery(proxy=proxy, viewer=ViewerDelivery("viewer", viewer_args(base, proxy, api)))
 
@@ -50,7 +56,7 @@ def frame_proxy_args(base: Foundation, events: PlatformEvents, api: RadiologistA
         assignments=base.table("assignments"),
         pseudonym_secret_arn=base.keys.pseudonym_secret_arn,
         issuer=pulumi.Output.concat(f"https://cognito-idp.{context.region}.amazonaws.com/", api.user_pool_id),
-        client_ids=[api.client_id],
+        client_ids=[api.client_id, api.viewer_client_id],
         log_bucket=base.buckets.logs_name,
         vpc_id=base.network.vpc_id,
         vpc_cidr=str(settings.network.vpc_cidr),
@@ -71,6 +77,7 @@ def viewer_args(base: Foundation, proxy: FrameProxy, api: RadiologistApi) -> Vie
         load_balancer_arn=proxy.load_balancer_arn,
         load_balancer_dns=proxy.load_balancer_dns,
         api_url=api.url,
+        sign_in_host=api.sign_in_host,
         log_bucket=base.buckets.logs_name,
         logs=base.logs,
         force_destroy=settings.storage.force_destroy,

@@ -1,4 +1,4 @@
-"""The viewer's one origin: CloudFront over a private bucket, the frame proxy inside the VPC, and the API."""
+"""The viewer's one origin: CloudFront over a private bucket, the frame proxy inside the VPC, the API, and sign-in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from components._workload import KeyArns
 from components.storage import Lifecycle, SecureBucket, SecureBucketArgs
 
 ROLE: Final = "viewer"
-DICOMWEB, API = "/dicom-web/*", "/api/*"
+DICOMWEB, API, TOKENS = "/dicom-web/*", "/api/*", "/oauth2/*"
 YEARS_TWO_SECONDS: Final = 63_072_000
 # Policies that AWS keeps for everybody.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
@@ -56,6 +56,8 @@ class ViewerDeliveryArgs:
         settings: host name and certificates; nothing is made without them, or without a frame proxy.
         load_balancer_arn, load_balancer_dns: the frame proxy's; None where there is none.
         api_url: the API's stage, https://{id}.execute-api.{region}.amazonaws.com/{stage}.
+        sign_in_host: of the pool's sign-in pages; the viewer may call its own origin only, so its codes and refresh
+            tokens go to the pool through this one.
     """
 
     context: Context
@@ -65,6 +67,7 @@ class ViewerDeliveryArgs:
     load_balancer_arn: pulumi.Input[str]
     load_balancer_dns: pulumi.Input[str]
     api_url: pulumi.Input[str]
+    sign_in_host: pulumi.Input[str]
     log_bucket: pulumi.Input[str]
     logs: LogKeeping
     force_destroy: bool
@@ -216,7 +219,6 @@ class ViewerDelivery(PlatformComponent):
             tags=self._tags,
             opts=self.child(),
         )
-        host = pulumi.Output.from_input(args.api_url).apply(_host)
         return [
             {
                 "origin_id": "files",
@@ -234,15 +236,11 @@ class ViewerDelivery(PlatformComponent):
             },
             {
                 "origin_id": "api",
-                "domain_name": host,
+                "domain_name": pulumi.Output.from_input(args.api_url).apply(_host),
                 "origin_path": pulumi.Output.from_input(args.api_url).apply(_stage),
-                "custom_origin_config": {
-                    "http_port": 80,
-                    "https_port": 443,
-                    "origin_protocol_policy": "https-only",
-                    "origin_ssl_protocols": ["TLSv1.2"],
-                },
+                "custom_origin_config": _OVER_TLS,
             },
+            {"origin_id": "sign-in", "domain_name": args.sign_in_host, "custom_origin_config": _OVER_TLS},
         ]
 
     def _behaviours(self, name: str, args: ViewerDeliveryArgs) -> dict[str, Any]:
@@ -286,6 +284,7 @@ class ViewerDelivery(PlatformComponent):
                     **passed(API, "api", _ALL_VIEWER_EXCEPT_HOST),
                     "function_associations": [{**at_request, "function_arn": strip.arn}],
                 },
+                passed(TOKENS, "sign-in", _ALL_VIEWER_EXCEPT_HOST),
                 {**files(script), "path_pattern": "*.js"},
             ],
         }
@@ -330,6 +329,12 @@ class ViewerDelivery(PlatformComponent):
         )
 
 
+_OVER_TLS: Final = {
+    "http_port": 80,
+    "https_port": 443,
+    "origin_protocol_policy": "https-only",
+    "origin_ssl_protocols": ["TLSv1.2"],
+}
 _KEY_ACTIONS: Final = (
     "kms:CancelKeyDeletion",
     "kms:Decrypt",

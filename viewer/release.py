@@ -18,7 +18,9 @@ import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from viewer import headers
 
 HERE: Final = Path(__file__).parent
 # Weights and runtimes of functions that are switched off: segmentation by a downloaded model, whole-slide microscopy;
@@ -50,8 +52,8 @@ class Asset:
     immutable: bool
 
 
-def pinned() -> dict[str, str]:
-    """Package, version and integrity (Subresource Integrity form) of the release."""
+def pinned() -> dict[str, Any]:
+    """Package, version and integrity (Subresource Integrity form) of the release, and its page's inline scripts."""
     return json.loads((HERE / "ohif.json").read_text())
 
 
@@ -68,11 +70,12 @@ def fetch(cache: Path) -> Path:
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")
         archive.unlink()
+        verify_page(dist / "index.html", pin["inline_scripts"])
         (folder / ".whole").write_text(pin["integrity"])
     return dist
 
 
-def _pack(pin: dict[str, str], folder: Path) -> Path:
+def _pack(pin: dict[str, Any], folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise ReleaseError("npm is needed once to fetch the viewer: install Node.js")
@@ -92,6 +95,13 @@ def verify(archive: Path, integrity: str) -> None:
     if base64.b64encode(digest).decode() != wanted:
         archive.unlink()
         raise ReleaseError("the viewer's archive is not the one that was pinned: it was thrown away")
+
+
+def verify_page(page: Path, inline_scripts: list[str]) -> None:
+    """Raises ReleaseError unless the page's inline scripts are the pinned ones: CloudFront lets those run, no other."""
+    found = [one.strip("'") for one in headers.inline_hashes(page.read_text())]
+    if found != inline_scripts:
+        raise ReleaseError(f"the page has other inline scripts than viewer/ohif.json pins: {', '.join(found)}")
 
 
 def assets(dist: Path, compressed: Path) -> dict[str, Asset]:

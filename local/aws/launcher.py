@@ -54,6 +54,7 @@ class EmbeddedAws:
             event_targets,
             functions,
             invocations,
+            leading_keys,
             metrics,
             object_checksums,
             rest_import,
@@ -72,6 +73,7 @@ class EmbeddedAws:
         security_groups.install()
         object_checksums.install()
         token_keys.install()
+        leading_keys.install()
         rest_import.install(app)
         cloud_control.install(app)
         unserved.install(app, router)

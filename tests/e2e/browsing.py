@@ -102,16 +102,18 @@ def fill_in(panel: Any, finding: str, certainty: str, notes: str) -> None:
 
 def decoded_as_stored(page: Any, files: Path) -> bool:
     """Whether no value of the picture on the screen differs from the file that was uploaded."""
+    seen = page.evaluate(DECODED)
+    values = source(files, seen["instance"])
+    return bool(hashlib.sha256(values.astype("<i2").tobytes()).hexdigest() == seen["hex"])
+
+
+def source(files: Path, instance: str) -> Any:
+    """Values of an instance as pydicom reads them from the file that was uploaded, rescaled."""
     from pydicom import dcmread
 
-    seen = page.evaluate(DECODED)
-    for file in files.iterdir():
-        one = dcmread(file, stop_before_pixels=True)
-        if one.SOPInstanceUID == seen["instance"]:
-            one = dcmread(file)
-            values = one.pixel_array * float(one.get("RescaleSlope", 1)) + float(one.get("RescaleIntercept", 0))
-            return bool(hashlib.sha256(values.astype("<i2").tobytes()).hexdigest() == seen["hex"])
-    return False
+    heads = ((file, dcmread(file, specific_tags=["SOPInstanceUID"])) for file in files.iterdir())
+    one = dcmread(next(file for file, head in heads if head.SOPInstanceUID == instance))
+    return one.pixel_array * float(one.get("RescaleSlope", 1)) + float(one.get("RescaleIntercept", 0))
 
 
 def barriers(page: Any) -> list[str]:

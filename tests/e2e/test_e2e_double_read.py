@@ -108,6 +108,6 @@ def test_two_read_blindly_and_a_third_decides(hospital: Any, reader: Any, third_
     assert "GROUND TRUTH (you)" in third.locator(".history li").first.inner_text()
 
     own = second.locator(".agreement").inner_text()
-    assert own.startswith("Agreement: You and all others 0 of 1 studies"), own
+    assert own.startswith("Agreement: You and all others 0 of 1 rounds"), own
     admin = api(hospital, "admin").get("/agreement")["agreements"]
     assert [one["observed"] for one in admin if "*" not in one["readers"]] == [0.0], "of every two, for who runs it"

@@ -20,6 +20,10 @@ from tests.e2e.browsing import (
     until,
     wheel_to_the_end,
 )
+from tests.e2e.drawing import LOOSELY, differing_pixels, looks_like
+
+WINDOWS = (-100, -1000)
+"""Lowest values of two windows, in HU: soft tissue, and lung."""
 
 
 def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
@@ -35,8 +39,10 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
     open_study(page, size, hospital.listed_name)
     until(page, f"() => ({CANVAS})().levels > 40", True)  # a picture, not a grey square
     assert decoded_as_stored(page, hospital.files), "not one value differs from what the scanner sent"
+    assert [differing_pixels(page, hospital.files, lowest) for lowest in WINDOWS] == [0, 0]
     first = page.evaluate(CANVAS)
     picture(page, "3-first-image")
+    assert looks_like(page, f"3-first-image-{size}") < LOOSELY
 
     box, last = page.locator(".cornerstone-canvas").first.bounding_box(), hospital.slices - 1
     (drag_to_the_end if size == "phone" else wheel_to_the_end)(page, box, last, 240)
@@ -44,6 +50,7 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
     until(page, QUALITY, FULL)
     assert page.evaluate(CANVAS)["hash"] != first["hash"]
     assert decoded_as_stored(page, hospital.files)
+    assert [differing_pixels(page, hospital.files, lowest) for lowest in WINDOWS] == [0, 0]
     picture(page, "4-last-slice")
 
     panel = open_panel(page, size)
@@ -88,13 +95,19 @@ def executions(hospital: Any) -> list[dict[str, Any]]:
 
 
 def started_by_event(hospital: Any) -> bool:
-    """Whether a run appears; the browser told nobody but the API."""
-    from local.console import wait_for
+    """Whether a run appears; the browser told nobody but the API. Where none does, what the trigger said is printed."""
+    from local.console import GaveUpError, wait_for
 
     running = "Executing"
-    found = wait_for(
-        "A run of the pipeline",
-        lambda: [one for one in executions(hospital) if one["PipelineExecutionStatus"] == running] or None,
-        seconds=120,
-    )
-    return bool(found)
+    try:
+        wait_for(
+            "A run of the pipeline",
+            lambda: [one for one in executions(hospital) if one["PipelineExecutionStatus"] == running] or None,
+            seconds=120,
+        )
+    except GaveUpError:
+        group = f"/aws/lambda/{hospital.outputs['pipeline_trigger_function']}"
+        for event in cloud(hospital).client("logs").filter_log_events(logGroupName=group)["events"]:
+            print(event["message"])
+        return False
+    return True

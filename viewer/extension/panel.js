@@ -195,7 +195,7 @@ class GroundTruthPanel extends HTMLElement {
     this.querySelector('.agreement').replaceChildren(...found.agreements.map(one => {
       const line = document.createElement('p');
       const kappa = one.kappa === null ? '' : `, kappa ${one.kappa.toFixed(2)}`;
-      line.textContent = `Agreement: ${one.readers.map(name).join(' and ')} ${Math.round(one.observed * one.studies)} of ${one.studies} studies${kappa}`;
+      line.textContent = `Agreement: ${one.readers.map(name).join(' and ')} ${Math.round(one.observed * one.rounds)} of ${one.rounds} rounds${kappa}`;
       return line;
     }));
   }

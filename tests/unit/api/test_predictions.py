@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from api.endpoint import DynamoPredictions, SageMakerEndpoint
 from api.ports import Judgement, Prediction
-from api.predictions import JUDGED_IMAGES, sample
+from api.predictions import ASKING_SECONDS, JUDGED_IMAGES, sample
 from api.reading import Rules
 from lambda_shared.errors import NotFoundError, PlatformError, TransientError
 
@@ -77,6 +77,26 @@ def test_the_model_is_asked_once_a_version_and_only_about_deidentified_images(ca
     world.in_service = 4
     call("GET", PATH)
     assert len(world.judged) == 4, "a new version is asked again"
+
+
+def test_a_slow_model_is_not_waited_for_and_what_was_cut_short_is_not_kept(call: Any, world: Any, ports: Any) -> None:
+    call("POST", LABELS, READ)
+
+    said: Judgement | None = Judgement(probability=0.9, threshold=0.5, model_version=3)
+
+    def judge(_: str) -> Judgement | None:
+        world.forward(ASKING_SECONDS + 1)
+        return said
+
+    ports.endpoint.judge, quick = judge, ports.endpoint.judge
+    code, answer, _ = call("GET", PATH)
+    assert (code, answer["images_judged"], answer["images_usable"]) == (200, 1, 2)
+    said = None
+    assert call("GET", PATH)[1]["code"] == "MODEL_SLOW", "no word on the study"
+    assert world.predictions == {}
+    ports.endpoint.judge = quick
+    assert call("GET", PATH)[1]["images_judged"] == 2, "asked again, and now kept"
+    assert len(world.predictions) == 1
 
 
 def test_what_the_model_cannot_judge_is_left_out_and_none_at_all_is_said(call: Any, world: Any) -> None:

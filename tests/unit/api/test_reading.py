@@ -102,7 +102,7 @@ class TestDoubleRead:
         assert call("GET", "/agreement", subject="person-7")[1]["agreements"] == []
         assert [one["readers"] for one in call("GET", "/agreement")[1]["agreements"]] == [["person-1", "*"]]
         pairs = call("GET", "/agreement", groups="[admin]")[1]["agreements"]
-        assert [(pair["readers"], pair["studies"], pair["observed"]) for pair in pairs] == [
+        assert [(pair["readers"], pair["rounds"], pair["observed"]) for pair in pairs] == [
             (["person-1", "person-2"], 1, 0.0),
             (["person-1", "*"], 1, 0.0),
             (["person-2", "*"], 1, 0.0),
@@ -242,4 +242,4 @@ def test_whatever_the_order_nobody_decides_alone_and_nobody_sees_a_blind_read(
             assert len(since_truth) >= 2, "one pair of eyes is no ground truth"
             since_truth = set()
     assert [one.version for one in versions] == list(range(1, len(versions) + 1))
-    assert all(pair.studies for pair in agreements(one for one in versions if one.state == "READ"))
+    assert all(pair.rounds for pair in agreements(one for one in versions if one.state == "READ"))

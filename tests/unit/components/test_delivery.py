@@ -67,6 +67,7 @@ def build(
                     load_balancer_arn=proxy.load_balancer_arn,
                     load_balancer_dns=proxy.load_balancer_dns,
                     api_url="https://abc.execute-api.us-east-1.amazonaws.com/v1",
+                    sign_in_host="sign-in.auth.us-east-1.amazoncognito.com",
                     log_bucket="logs",
                     logs=workload.logs,
                     force_destroy=False,
@@ -222,7 +223,7 @@ def test_no_image_is_cached_outside_and_no_request_is_logged_with_what_it_asked(
     distribution = recording.one("aws:cloudfront/distribution:Distribution").inputs
     passed = {one["pathPattern"]: one for one in distribution["orderedCacheBehaviors"]}
     disabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
-    assert passed["/dicom-web/*"]["cachePolicyId"] == passed["/api/*"]["cachePolicyId"] == disabled
+    assert {passed[path]["cachePolicyId"] for path in ("/dicom-web/*", "/api/*", "/oauth2/*")} == {disabled}
     redacted = recording.one("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration").inputs["redactedFields"]
     assert {} in [one.get("uriPath") for one in redacted]
     assert {} in [one.get("queryString") for one in redacted]
@@ -240,6 +241,15 @@ def test_pages_load_and_call_their_own_origin_only(build: Any, record: Any) -> N
     for one in headers:
         security = one["securityHeadersConfig"]
         assert security["strictTransportSecurity"]["accessControlMaxAgeSec"] >= 31_536_000
+
+
+def test_codes_and_refresh_tokens_go_to_the_pool_through_the_own_origin(build: Any, record: Any) -> None:
+    distribution = record(build(settings())).one("aws:cloudfront/distribution:Distribution").inputs
+    tokens = next(one for one in distribution["orderedCacheBehaviors"] if one["pathPattern"] == "/oauth2/*")
+    origin = next(one for one in distribution["origins"] if one["originId"] == tokens["targetOriginId"])
+    assert origin["domainName"] == "sign-in.auth.us-east-1.amazoncognito.com"
+    assert origin["customOriginConfig"]["originProtocolPolicy"] == "https-only"
+    assert "POST" in tokens["allowedMethods"]
 
 
 def test_only_cloudfront_of_this_account_reads_the_viewers_files(build: Any, record: Any, context: Context) -> None:

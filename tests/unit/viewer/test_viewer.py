@@ -26,6 +26,15 @@ def test_an_archive_with_another_hash_is_refused_and_thrown_away(tmp_path: Path)
     release.verify(archive, f"sha512-{digest}")
 
 
+def test_a_page_with_another_inline_script_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text("<script>a()</script>")
+    digest = base64.b64encode(hashlib.sha256(b"a()").digest()).decode()
+    release.verify_page(page, [f"sha256-{digest}"])
+    with pytest.raises(release.ReleaseError, match=re.escape(f"sha256-{digest}")):
+        release.verify_page(page, release.pinned()["inline_scripts"])
+
+
 def test_what_is_served_is_compressed_once_and_foreign_pages_are_left_out(tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     (dist / "ort").mkdir(parents=True)

@@ -71,12 +71,13 @@ def differing_pixels(page: Any, files: Path, lowest: int) -> int:
 def looks_like(page: Any, name: str) -> float:
     """How far the page is from its picture in docs/, the image itself left out, in grey levels on average."""
     box = page.locator(".cornerstone-canvas").first.bounding_box()
-    image = (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
+    left, top = round(box["x"]), round(box["y"])
+    image = (left, top, left + round(box["width"]), top + round(box["height"]))
     now, before = _coarse(io.BytesIO(page.screenshot()), image), _coarse(PICTURES / f"viewer-{name}.jpg", image)
     return float(np.abs(now - before).mean())
 
 
-def _coarse(file: Any, blank: tuple[float, ...]) -> np.ndarray:
+def _coarse(file: Any, blank: tuple[int, int, int, int]) -> np.ndarray:
     page = Image.open(file).convert("L")
-    page.paste(0, tuple(round(edge) for edge in blank))
+    page.paste(0, blank)
     return np.asarray(page.resize(COARSE, Image.Resampling.BOX), float)

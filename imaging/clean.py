@@ -230,7 +230,7 @@ class Cleaner:
             return self.with_value(element, charset(value))
         if form == "media type":
             return self.with_value(element, b"application/octet-stream")
-        if form == "number":
+        if form in ("number", "binary", "floats"):
             return self.dummy(element)
         parts = [part if fits(form, part) else self._in_words(part, element) for part in value.split(b"\\")]
         return self.with_value(element, b"\\".join(parts))

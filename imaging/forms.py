@@ -1,10 +1,12 @@
 """Whether a value that may stay has the form of what it is meant to hold; anything else may be prose or a name.
 
-A defined term is short and plain, a number is a number, a technical name is ASCII and no UID. Vendors write terms with
-a few more signs than PS3.5 6.2 allows; letters of both cases, commas and carets are what people type.
+A defined term is short and plain, a number is a number, a technical name is printable ASCII, no UID, no person name
+and no address, and binary numbers spell nothing. Vendors write terms with a few more signs than PS3.5 6.2 allows;
+letters of both cases, commas and carets are what people type.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -13,7 +15,7 @@ from imaging.dictionary import vr_of
 from imaging.documents import is_known
 from imaging.structure import Bytes
 
-Form = Literal["", "age", "number", "term", "character set", "media type", "text"]
+Form = Literal["", "age", "number", "term", "character set", "media type", "text", "binary", "floats"]
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 _SHORT: Final = 64
 _MEDIA_TYPES: Final = frozenset((0x00420012, 0x00420014))
@@ -22,9 +24,18 @@ _NUMBER: Final = rb" *+(?:[+\-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+\-]?\d++)?+)
 _NUMBERS: Final = re.compile(_NUMBER + rb"(?:\\" + _NUMBER + rb")*+\0?")
 _TERMS: Final = re.compile(rb"[A-Z0-9_ .:/*+\-]{0,16}(?:\\[A-Z0-9_ .:/*+\-]{0,16})*\0?")
 _UID: Final = re.compile(rb"(?<![0-9.])[0-2](?:\.\d+){5,}|(?<![0-9.])2\.25\.\d{8}")
+_TECHNICAL: Final = re.compile(rb"[\x20-\x7e]*+\0?")
+_PERSON: Final = re.compile(rb"[A-Za-z]{2}\^[A-Za-z]|@[A-Za-z]")
+_SPELLED: Final = re.compile(rb"[A-Za-z ^=,.'\-]{8,}+\0?")
+_LEAST_OF_FLOATS: Final = 16
+"""Two 32-bit floats may spell by chance: the exponents of common ones are letters."""
+_TERMS_IN_TEXT: Final = frozenset((0x00281054, 0x00283004))
+"""Rescale Type and Modality LUT Type have defined terms, though their VR is LO."""
 _FORM_OF_VR: Final[dict[str, Form]] = {
     **{"AS": "age", "CS": "term", "DS": "number", "IS": "number"},
     **{"LO": "text", "SH": "text", "UC": "text"},
+    **dict.fromkeys(("AT", "FD", "OD", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"), "binary"),
+    **{"FL": "floats", "OF": "floats"},
 }
 
 
@@ -34,23 +45,15 @@ def form_of(tag: int, vr: str) -> Form:
         return "character set"
     if tag in _MEDIA_TYPES:
         return "media type"
+    if tag in _TERMS_IN_TEXT:
+        return "term"
     expected = vr_of(tag)
     return _FORM_OF_VR.get(expected if expected in ("CS", "DS", "IS") else vr, "")
 
 
 def fits(form: Form, value: bytes) -> bool:
     """Whether an encoded value has the form."""
-    if form == "number":
-        return _NUMBERS.fullmatch(value) is not None
-    if form == "term":
-        return _TERMS.fullmatch(value) is not None
-    if form == "text":
-        return value.isascii() and b"\x1b" not in value and _UID.search(value) is None
-    if form == "character set":
-        return charset(value) == value.rstrip(b"\0 ")
-    if form == "media type":
-        return all(is_known(kind.decode("latin-1")) for kind in value.split(b"\\"))
-    return True
+    return not form or form == "age" or _TESTS[form](value)
 
 
 def fits_as_met_before(form: Form, value: Bytes) -> bool:
@@ -64,3 +67,19 @@ _short_fits = lru_cache(maxsize=4096)(fits)
 def charset(value: bytes) -> bytes:
     """The defined terms among the values of (0008,0005)."""
     return "\\".join(known_terms(value)).encode()
+
+
+def _is_technical(value: bytes) -> bool:
+    plain = _TECHNICAL.fullmatch(value) is not None
+    return plain and _UID.search(value) is None and _PERSON.search(value) is None
+
+
+_TESTS: Final[dict[Form, Callable[[bytes], bool]]] = {
+    "number": lambda value: _NUMBERS.fullmatch(value) is not None,
+    "term": lambda value: _TERMS.fullmatch(value) is not None,
+    "text": _is_technical,
+    "binary": lambda value: _SPELLED.fullmatch(value) is None,
+    "floats": lambda value: len(value) < _LEAST_OF_FLOATS or _SPELLED.fullmatch(value) is None,
+    "character set": lambda value: charset(value) == value.rstrip(b"\0 "),
+    "media type": lambda value: all(is_known(kind.decode("latin-1")) for kind in value.split(b"\\")),
+}

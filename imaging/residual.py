@@ -35,6 +35,8 @@ _COMMON_WORDS: Final = frozenset(
 _MINIMUM_WORD: Final = 4
 _MINIMUM_NUMBER: Final = 6
 _MINIMUM_IN_PIXELS: Final = 6
+_MINIMUM_IN_WORD: Final = 6
+"""Letters of a name that are no chance even in the middle of a word: AMBROSE1948, QUILLFEATHERS."""
 _LONGEST: Final = 128
 _BIRTH_DATE: Final = 0x00100030
 _ENCODINGS: Final = (
@@ -99,7 +101,7 @@ class Identifiers:
         return few
 
     def found_in(self, text: bytes) -> bool:
-        """Whether any identifier stands in these bytes as a word of its own."""
+        """Whether any identifier stands in these bytes: short ones and numbers as words of their own."""
         if not self._values:
             return False
         lowered = text.lower()
@@ -133,9 +135,10 @@ def _encoded(text: str, encoding: str) -> bytes:
 def _stands_in(value: bytes, lowered: bytes) -> bool:
     if value not in lowered:
         return False
-    if not value.isascii() or b"\0" in value:
+    is_number = not value.replace(b".", b"").translate(None, b"0123456789")
+    if not value.isascii() or b"\0" in value or (len(value) >= _MINIMUM_IN_WORD and not is_number):
         return True
-    # a patient number inside a longer number or UID is chance, a name inside a longer word too
+    # a patient number inside a longer number or UID is chance, a short name inside a longer word too
     edge = _NUMBER_BYTE if value[:1].isdigit() else _WORD_BYTE
     return re.search(rb"(?<!" + edge + rb")" + re.escape(value) + rb"(?!" + edge + rb")", lowered) is not None
 

@@ -173,7 +173,7 @@ def syntaxes() -> dict[str, str]:
 
 def write_all(folder: Path) -> list[Path]:
     """Write every case as a file named after it."""
-    from bench.deid import tricky_content, tricky_forms, tricky_headers, tricky_pixels  # noqa: F401 - they register their cases
+    from bench.deid import tricky_content, tricky_forms, tricky_headers, tricky_pixels, tricky_shapes  # noqa: F401 - they register
 
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []

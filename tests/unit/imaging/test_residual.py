@@ -14,7 +14,9 @@ from imaging.residual import Identifiers, harvest
     ("identifier", "text", "found"),
     [
         ("Quillfeather", b"seen by QUILLFEATHER today", True),
-        ("Quillfeather", b"quillfeathers", False),
+        ("Quillfeather", b"quillfeathers", True),
+        ("Quillfeather", b"AMBROSEQUILLFEATHER1948", True),
+        ("MRN0048151", b"xMRN0048151x", True),
         ("Young", b"YOUNGSTER", False),
         ("Young", b"for Mr Young.", True),
         ("123456", b"1.2.123456.7", False),
@@ -28,7 +30,7 @@ from imaging.residual import Identifiers, harvest
         ("山田", "山田".encode("iso2022_jp"), True),
     ],
 )
-def test_words_are_met_as_words(identifier: str, text: bytes, found: bool) -> None:
+def test_short_words_are_met_as_words_and_long_names_anywhere(identifier: str, text: bytes, found: bool) -> None:
     identifiers = Identifiers()
     identifiers.add(identifier)
     assert identifiers.found_in(text) is found

@@ -52,7 +52,7 @@ def runs(tricky: Path) -> list[tuple[Path, dict[str, dict[str, Any]]]]:
 
 
 def _names() -> list[str]:
-    from bench.deid import tricky_content, tricky_forms, tricky_headers, tricky_pixels  # noqa: F401 - they register their cases
+    from bench.deid import tricky_content, tricky_forms, tricky_headers, tricky_pixels, tricky_shapes  # noqa: F401 - they register
 
     return sorted(CASES)
 

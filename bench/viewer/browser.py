@@ -21,7 +21,26 @@ WATCH = """() => {
   const quality = id ? window.cornerstone.cache.getImage(id)?.imageQualityStatus ?? 0 : 0;
   return { levels: levels.size, hash, quality, index: viewport?.getCurrentImageIdIndex?.() ?? -1 };
 }"""
-JUMP = "index => window.cornerstone.getRenderingEngines()[0].getViewports()[0].setImageIdIndex(index)"
+JUMP = """index => {
+  const viewport = window.cornerstone.getRenderingEngines()[0].getViewports()[0];
+  const steps = window.benchSteps = { start: performance.now() };
+  viewport.element.addEventListener('CORNERSTONE_STACK_NEW_IMAGE', () => {
+    steps.decoded = performance.now();
+    const drawn = () => { steps.drawn = performance.now(); };
+    viewport.element.addEventListener('CORNERSTONE_IMAGE_RENDERED', drawn, { once: true });
+  }, { once: true });
+  viewport.setImageIdIndex(index);
+}"""
+# Where the time of the first picture went, in ms after the jump; nothing is asked for where the slice was there already
+STEPS = """() => {
+  const viewport = window.cornerstone.getRenderingEngines()[0].getViewports()[0];
+  const [, uid] = /instances\\/([\\d.]+)\\//.exec(viewport.getCurrentImageId());
+  const { start, decoded, drawn } = window.benchSteps;
+  const loaded = performance.getEntriesByType('resource');
+  const asked = loaded.find(one => one.name.includes(uid) && one.startTime >= start);
+  const since = { asked: asked?.startTime, answered: asked?.responseEnd, decoded, drawn };
+  return asked && Object.fromEntries(Object.entries(since).map(([name, at]) => [name, at - start]));
+}"""
 OPEN = """uid => {
   history.pushState({}, '', `/viewer?StudyInstanceUIDs=${uid}`);
   dispatchEvent(new PopStateEvent('popstate'));
@@ -64,7 +83,7 @@ def open_study(page: Any, uid: str) -> dict[str, float]:
 
 def jumps(page: Any, indices: list[int]) -> dict[str, float]:
     """Medians over far slices that nobody has looked at."""
-    firsts, fulls = [], []
+    firsts, fulls, steps = [], [], []
     for index in indices:
         before = page.evaluate(WATCH)["hash"]
         started = time.monotonic()
@@ -72,7 +91,14 @@ def jumps(page: Any, indices: list[int]) -> dict[str, float]:
         found = until_pictures(page, started, before, 30)
         firsts.append(found.get("first_ms", float("nan")))
         fulls.append(found.get("full_ms", float("nan")))
-    return {"first_ms": statistics.median(firsts), "full_ms": statistics.median(fulls)}
+        steps.append(page.evaluate(STEPS))
+    fetched = [one for one in steps if one]
+    return {
+        "first_ms": statistics.median(firsts),
+        "full_ms": statistics.median(fulls),
+        "fetched": len(fetched),
+        **{f"{name}_ms": statistics.median(one[name] for one in fetched) for name in (fetched[0] if fetched else ())},
+    }
 
 
 def scroll(page: Any, seconds: float) -> dict[str, float]:

@@ -48,6 +48,13 @@ class Hospital:
     files: Path
     slices: int = SLICES
 
+    def labels(self) -> list[dict[str, Any]]:
+        """Versions of the study's label, as the API has them."""
+        from local.demo.clients import Api
+
+        admin = Api(self.outputs["api_url"], self.tokens["admin"], self.environment["AWS_CA_BUNDLE"])
+        return admin.get(f"/studies/{self.study_key}/labels")["labels"]
+
 
 @pytest.fixture(scope="session")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:

@@ -10,14 +10,6 @@ LABELS = "**/api/studies/*/labels"
 NOTES = "left lower lobe, typed with one thumb"
 
 
-def versions(hospital: Any) -> list[dict[str, Any]]:
-    """The study's labels as the API has them."""
-    from local.demo.clients import Api
-
-    admin = Api(hospital.outputs["api_url"], hospital.tokens["admin"], hospital.environment["AWS_CA_BUNDLE"])
-    return admin.get(f"/studies/{hospital.study_key}/labels")["labels"]
-
-
 def entered(panel: Any) -> tuple[bool, bool, str]:
     return (
         panel.get_by_label("Pneumonia").is_checked(),
@@ -29,7 +21,7 @@ def entered(panel: Any) -> tuple[bool, bool, str]:
 def test_a_label_outlives_a_dead_network_a_lost_answer_and_a_reload(
     hospital: Any, page: Any, size: str, sign_in: Any, picture: Any
 ) -> None:
-    known = len(versions(hospital))
+    known = len(hospital.labels())
     sign_in(page, "radiologist")
     open_study(page, size, hospital.listed_name)
     panel = open_panel(page, size)
@@ -55,7 +47,7 @@ def test_a_label_outlives_a_dead_network_a_lost_answer_and_a_reload(
     panel = open_panel(page, size)
     verify = panel.locator("button[type=submit]")
     assert (verify.inner_text(), entered(panel)) == ("RETRY", (True, True, NOTES))
-    assert len(versions(hospital)) == known
+    assert len(hospital.labels()) == known
 
     page.unroute(LABELS)
     lost = []
@@ -71,6 +63,6 @@ def test_a_label_outlives_a_dead_network_a_lost_answer_and_a_reload(
     verify.click()
     panel.get_by_text("Saved:").wait_for()
     assert lost == [201]
-    assert [label["notes"] for label in versions(hospital)[known:]] == [NOTES], "saved once, however often it was sent"
+    assert [label["notes"] for label in hospital.labels()[known:]] == [NOTES], "saved once, however often it was sent"
     assert entered(panel) == (False, False, ""), "the next read starts from nothing"
     assert barriers(page) == []

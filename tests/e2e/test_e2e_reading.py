@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,19 +96,33 @@ def executions(hospital: Any) -> list[dict[str, Any]]:
 
 
 def started_by_event(hospital: Any) -> bool:
-    """Whether a run appears; the browser told nobody but the API. Where none does, what the trigger said is printed."""
+    """Whether a run learns from the label that was just made; the browser told nobody but the API.
+
+    Not whether one is executing: a single study cannot be split for training, so the run ends within seconds.
+    """
     from local.console import GaveUpError, wait_for
 
-    running = "Executing"
+    newest = max(label["version"] for label in hospital.labels() if label["state"] == "VERIFIED")
     try:
-        wait_for(
-            "A run of the pipeline",
-            lambda: [one for one in executions(hospital) if one["PipelineExecutionStatus"] == running] or None,
-            seconds=120,
-        )
+        wait_for("A run of the pipeline", lambda: newest in learnt_versions(hospital) or None, seconds=120)
     except GaveUpError:
         group = f"/aws/lambda/{hospital.outputs['pipeline_trigger_function']}"
         for event in cloud(hospital).client("logs").filter_log_events(logGroupName=group)["events"]:
-            print(event["message"])
+            print(event["message"])  # what the trigger decided instead
         return False
     return True
+
+
+def learnt_versions(hospital: Any) -> set[int]:
+    """Versions of the study's label in the snapshots that runs were started with."""
+    sagemaker, s3 = (cloud(hospital).client(service) for service in ("sagemaker", "s3"))
+    found = set()
+    for execution in executions(hospital):
+        parameters = sagemaker.list_pipeline_parameters_for_execution(
+            PipelineExecutionArn=execution["PipelineExecutionArn"]
+        )["PipelineParameters"]
+        uri = next(one["Value"] for one in parameters if one["Name"] == "SnapshotUri")
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        snapshot = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        found |= {one["label_version"] for one in snapshot["studies"] if one["study_key"] == hospital.study_key}
+    return found

@@ -3,7 +3,7 @@
 const FULL = 8; // Cornerstone's ImageQualityStatus.FULL_RESOLUTION
 const PAUSE_MS = 350;
 const SMALL_AT_ONCE = 6;
-const FULL_AT_ONCE = 3;
+const FULL_AT_ONCE = 2; // one on the line, one on its way: a slice that the reader jumps to waits behind these
 const AGAIN_MS = 5000;
 let services;
 let lastMove = 0;
@@ -115,7 +115,9 @@ async function fill() {
 export function watch(found) {
   services = found;
   const moved = () => { lastMove = performance.now(); changed(); };
-  // Cornerstone's events do not bubble: the capture phase sees them
+  // Cornerstone's events do not bubble: the capture phase sees them. The first comes before a slice is asked for: from
+  // there on nothing else takes its line and its cores.
+  document.addEventListener('CORNERSTONE_PRE_STACK_NEW_IMAGE', moved, true);
   document.addEventListener('CORNERSTONE_STACK_NEW_IMAGE', moved, true);
   document.addEventListener('CORNERSTONE_VOLUME_NEW_IMAGE', moved, true);
   document.addEventListener('CORNERSTONE_IMAGE_RENDERED', changed, true);

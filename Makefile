@@ -95,6 +95,12 @@ deploy-%: setup-unit-quiet ## deploy-dev, ...: look for drift and save a plan; w
 unlock-%: setup-unit-quiet ## unlock-prod, ...: who holds a stack's lock; a dead run's is taken by CONFIRM=yes REASON="..." (FORCE=yes: any)
 	@$(PYTHON) -m $(if $(filter local,$*),local unlock,operations unlock --stack $*) $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(filter yes,$(FORCE)),--force)
 
+keys-%: setup-unit-quiet ## keys-prod, ...: does every KMS key rotate; KEY=phi (or all) with CONFIRM=yes rotates it now
+	@$(PYTHON) -m operations $(if $(filter local,$*),--environment .run/aws/ready.json) keys --stack $* $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(JSON),--json)
+
+rekey-%: setup-unit-quiet ## rekey-prod, ...: a new data key for the secrets in a stack's state and file: CONFIRM=yes REASON="..."
+	@$(PYTHON) -m operations rekey --stack $* $(if $(PROVIDER),--provider "$(PROVIDER)") $(if $(filter yes,$(CONFIRM)),--confirm)
+
 destroy-%: ## destroy-dev, ...: delete a stack's resources; the engine asks, and keeps what is protected
 	@pulumi destroy --stack $*
 

@@ -90,8 +90,8 @@ def state_access(args: EnvironmentRolesArgs, *, write: bool) -> list[Statement]:
     ]
     if write:
         statements.append(grant("WriteState", do("s3", "DeleteObject", "PutObject"), states))
-        # who took which lock and why (operations/unlock.py): written once, and not to be deleted by who wrote it
-        statements.append(grant("RecordUnlock", ["s3:PutObject"], [f"{bucket}/.pulumi/unlocks/{own}/*"]))
+        # who took a lock or changed the data key, and why (operations/unlock.py, rekey.py): not to be deleted by them
+        statements.append(grant("RecordOperations", ["s3:PutObject"], [f"{bucket}/.pulumi/operations/{own}/*"]))
     return statements
 
 

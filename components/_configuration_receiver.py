@@ -48,6 +48,8 @@ class ReceiverSettings(Group):
     """Who may send; the receiver does not start without any."""
     tls_secret_arn: SecretArn | None = None
     """Secret with the JSON keys certificate, key and clientCa (PEM); encrypted with the stack's key for secrets."""
+    name_key_generation: int = Field(default=1, ge=1, le=10_000)
+    """One more draws another key for the names of received objects; the tasks are replaced by ones that have it."""
     unencrypted_port: bool = False
     """Also listen on 11112 without TLS, for peers bound to single addresses: modalities that speak no TLS."""
     cpu: Literal[512, 1024, 2048, 4096] = 2048

@@ -38,6 +38,7 @@ _ADMINISTRATION = (
     "kms:List*",
     "kms:PutKeyPolicy",
     "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
     "kms:UntagResource",

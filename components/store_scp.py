@@ -101,6 +101,10 @@ def configuration_of(settings: ReceiverSettings, bucket: str, key_arn: str) -> s
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
+NameKey = tuple[aws.secretsmanager.Secret, aws.secretsmanager.SecretVersion]
+"""The secret, and the version that tasks are given."""
+
+
 class DicomReceiver(PlatformComponent):
     """C-STORE over mutual TLS (11113; plain 11112 by settings) into the landing bucket, in every private subnet.
 
@@ -129,7 +133,7 @@ class DicomReceiver(PlatformComponent):
                 "containers.storeScp names an image, but receiver.peers or receiver.tlsSecretArn is missing: "
                 "nobody could send, or not safely (docs/DEPLOYMENT.md)"
             )
-        name_key = self._build_name_key(name, args)
+        name_key, current = self._build_name_key(name, args)
         outer, inner = self._build_security_groups(name, args)
         balancer = self._build_balancer(name, args, outer)
         ports = [TLS_PORT, *([PLAIN_PORT] if args.settings.unencrypted_port else [])]
@@ -137,7 +141,7 @@ class DicomReceiver(PlatformComponent):
         listeners = [self._build_listener(name, balancer, port, groups[port]) for port in ports]
         made = container_service(
             name,
-            self._plan(args, image, name_key, args.settings.tls_secret_arn, ports),
+            self._plan(args, image, (name_key, current), args.settings.tls_secret_arn, ports),
             args.ground,
             ContainerTargets(
                 security_group_ids=[args.private_group_id, inner.id],
@@ -151,9 +155,10 @@ class DicomReceiver(PlatformComponent):
         self.service_name = made.service.name
 
     def _plan(
-        self, args: DicomReceiverArgs, image: str, name_key: aws.secretsmanager.Secret, tls: str, ports: Sequence[int]
+        self, args: DicomReceiverArgs, image: str, name_key: NameKey, tls: str, ports: Sequence[int]
     ) -> ContainerPlan:
         settings, bucket = args.settings, args.bucket
+        secret, current = name_key
         key_arn = pulumi.Output.from_input(args.ground.keys.phi)
         return ContainerPlan(
             role=ROLE,
@@ -165,12 +170,12 @@ class DicomReceiver(PlatformComponent):
                 "AWS_DEFAULT_REGION": self._context.region,
             },
             secrets={
-                "NAME_KEY": name_key.arn,
+                "NAME_KEY": pulumi.Output.concat(secret.arn, ":::", current.version_id),  # another one, other tasks
                 "TLS_CERTIFICATE": f"{tls}:certificate::",
                 "TLS_KEY": f"{tls}:key::",
                 "TLS_CLIENT_CA": f"{tls}:clientCa::",
             },
-            secret_arns=[name_key.arn, tls],
+            secret_arns=[secret.arn, tls],
             statements=self._statements(args),
             ports=[*ports, HEALTH_PORT],
             cpu=settings.cpu,
@@ -205,8 +210,13 @@ class DicomReceiver(PlatformComponent):
             ),
         ]
 
-    def _build_name_key(self, name: str, args: DicomReceiverArgs) -> aws.secretsmanager.Secret:
-        """Not the pseudonym key: who receives images need not be able to make pseudonyms."""
+    def _build_name_key(self, name: str, args: DicomReceiverArgs) -> NameKey:
+        """Not the pseudonym key: who receives images need not be able to make pseudonyms.
+
+        Each generation is a resource of its own: the next one is made, and becomes the current one, before the last
+        one goes.
+        """
+        generation = args.settings.name_key_generation
         secret = aws.secretsmanager.Secret(
             f"{name}-name-key",
             name=self._context.naming.name(f"{ROLE}-name-key", limit=512),
@@ -216,13 +226,13 @@ class DicomReceiver(PlatformComponent):
             tags=self._tags,
             opts=self.child(),
         )
-        aws.secretsmanager.SecretVersion(
-            f"{name}-name-key-value",
+        current = aws.secretsmanager.SecretVersion(
+            f"{name}-name-key-value" if generation == 1 else f"{name}-name-key-value-{generation}",
             secret_id=secret.id,
             secret_string=pulumi.Output.secret(secret.arn.apply(make_name_key)),
             opts=self.child(ignore_changes=["secretString"]),
         )
-        return secret
+        return secret, current
 
     def _build_security_groups(
         self, name: str, args: DicomReceiverArgs

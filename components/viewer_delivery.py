@@ -347,6 +347,7 @@ _KEY_ACTIONS: Final = (
     "kms:Get*",
     "kms:List*",
     "kms:PutKeyPolicy",
+    "kms:RotateKeyOnDemand",
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
     "kms:UntagResource",

@@ -234,6 +234,56 @@ def unlock(
     raise typer.Exit(code)
 
 
+@app.command()
+def keys(
+    stack: Stack = "local",
+    rotate: Annotated[str, typer.Option(help="A key of the list, or all: new material now.", envvar="KEY")] = "",
+    confirm: Annotated[bool, typer.Option("--confirm", help="Rotate; without it only say what would be.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="The keys as JSON.")] = False,
+) -> None:
+    """Does every key of a stack rotate, when did it last; rotate now. Exit code 2: one does not by itself."""
+    from operations import keys as found_keys
+    from operations.registry import line, show
+
+    kms = boto3.client("kms")
+    found = found_keys.keys(kms, prefix(stack))
+    try:
+        wanted = found_keys.chosen(found, rotate) if rotate else []
+        for one in wanted if confirm else ():
+            found_keys.rotate(kms, one)
+            line(f"rotated: {one.name} ({one.key_id})")
+    except found_keys.RotationError as error:
+        raise typer.BadParameter(str(error)) from None
+    if wanted and not confirm:
+        line(f"Would rotate {', '.join(one.name for one in wanted)}; nothing was changed. To do it: CONFIRM=yes")
+    found = found_keys.keys(kms, prefix(stack)) if wanted and confirm else found
+    if json_output:
+        show([one.document() for one in found])
+    for one in () if json_output else found:
+        line(one.said())
+    raise typer.Exit(2 if not found or any(list(one.faults()) for one in found) else 0)
+
+
+@app.command()
+def rekey(
+    stack: Stack = "local",
+    provider: Annotated[str, typer.Option(help="Another KMS key: awskms:///alias/...; absent: the same one.")] = "",
+    confirm: Annotated[bool, typer.Option("--confirm", help="Do it; without it only say what would be.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the deed.", envvar="REASON")] = "",
+) -> None:
+    """A new data key for the secrets in a stack's state and stack file."""
+    from operations import rekey as rekeying
+    from operations import unlock as unlocking
+
+    lock = unlocking.Unlock(stack=stack, project=PROJECT, pulumi=unlocking.cli(Path.cwd()))
+    found = rekeying.Rekey(unlock=lock, file=Path(f"Pulumi.{stack}.yaml"), provider=provider)
+    try:
+        rekeying.carry_out(found, confirm=confirm, reason=reason, now=datetime.now(UTC), say=typer.echo)
+    except unlocking.UnlockError as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(2) from error
+
+
 def main() -> int:
     """Exit codes: 0 well, 1 could not be done, 2 something is left for a person."""
     try:

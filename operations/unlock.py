@@ -177,7 +177,7 @@ class Unlock:
             raise UnlockError("\n".join([*doubts, "If you know better: FORCE=yes, which is kept with the reason."]))
         if not reason.strip():
             raise UnlockError("Say why, as REASON: it is kept beside the state.")
-        record = f".pulumi/unlocks/{self.project}/{self.stack}/{now:%Y%m%dT%H%M%S}Z-{holders[0].name}"
+        record = f".pulumi/operations/{self.project}/{self.stack}/{now:%Y%m%dT%H%M%S}Z-unlock-{holders[0].name}"
         told = {
             "stack": self.stack,
             "at": now.isoformat(timespec="seconds"),

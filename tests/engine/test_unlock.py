@@ -57,7 +57,7 @@ class Place:
         return list((self.state / ".pulumi" / "locks").rglob("*.json"))
 
     def records(self) -> list[Path]:
-        return list((self.state / ".pulumi" / "unlocks").rglob("*.json"))
+        return list((self.state / ".pulumi" / "operations").rglob("*.json"))
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=self.project, env=self.env, capture_output=True, text=True, check=False)

@@ -122,6 +122,20 @@ def test_a_name_key_is_new_each_time() -> None:
     assert make_name_key("arn") != make_name_key("arn")
 
 
+@pytest.mark.parametrize(("generation", "name"), [(1, "name-key-value"), (2, "name-key-value-2")])
+def test_another_generation_is_another_version_of_the_same_secret_which_tasks_name(
+    build: Any, record: Any, generation: int, name: str
+) -> None:
+    recording = record(build(settings(nameKeyGeneration=generation)))
+    version = recording.one("aws:secretsmanager/secretVersion:SecretVersion")
+    secret = recording.one("aws:secretsmanager/secret:Secret")
+    assert version.name == f"store-scp-{name}"
+    assert secret.name == "store-scp-name-key"
+    (container,) = json.loads(recording.one(TASK).inputs["containerDefinitions"])
+    key = next(one["valueFrom"] for one in container["secrets"] if one["name"] == "NAME_KEY")
+    assert key.split(":::")[1] == f"version-of-{version.name}"
+
+
 def test_only_the_peers_networks_reach_the_load_balancer(build: Any, record: Any) -> None:
     recording = record(build(settings()))
     outside = [one.inputs for one in recording.of(INGRESS) if "cidrIpv4" in one.inputs]

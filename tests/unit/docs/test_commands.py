@@ -38,7 +38,7 @@ def targets() -> tuple[set[str], list[str]]:
 
 def variables() -> set[str]:
     """Variables that the Makefile, or what it starts, reads."""
-    return {*re.findall(r"\$\(([A-Z_]+)\)", (ROOT / "Makefile").read_text()), "PORT", "REASON"}
+    return {*re.findall(r"\$\(([A-Z_]+)\)", (ROOT / "Makefile").read_text()), "PORT", "REASON", "KEY"}
 
 
 def made() -> Iterator[tuple[str, str, str]]:

@@ -136,7 +136,7 @@ def test_force_is_kept_with_the_doubt_that_it_overrode(engine: Engine, tmp_path:
     code, said = attempt(engine, force=True, reason="its job was cancelled, run 77")
     assert code == 0
     assert "cut off at: creating urn:pulumi:prod::imaging::aws:s3/bucket:Bucket::images" in said
-    (path,) = (tmp_path / ".pulumi" / "unlocks" / "imaging" / "prod").iterdir()
+    (path,) = (tmp_path / ".pulumi" / "operations" / "imaging" / "prod").iterdir()
     record = json.loads(path.read_text())
     assert (record["forced"], record["reason"]) == (True, "its job was cancelled, run 77")
     assert "3 minutes ago" in record["doubts"][0]
@@ -154,7 +154,7 @@ def test_a_deed_has_a_reason_and_a_workflow_says_whose_it_was(
     for name, value in told.items():
         monkeypatch.setenv(f"GITHUB_{name}", value)
     assert attempt(engine)[0] == 0
-    (path,) = (tmp_path / ".pulumi" / "unlocks").rglob("*.json")
+    (path,) = (tmp_path / ".pulumi" / "operations").rglob("*.json")
     assert json.loads(path.read_text())["run"] == "ada https://github.example/o/r/actions/runs/9"
 
 
@@ -203,9 +203,9 @@ def test_locks_of_a_bucket_are_read_and_the_deed_is_kept_under_the_callers_role(
     bucket.put_object(Bucket="states", Key=f"team/{LOCKS}-else/b.json", Body=lock().encode())
     assert [name for name, _ in state.locks(LOCKS)] == ["a.json"]
     assert state.caller().startswith("arn:aws:sts::")
-    state.keep(".pulumi/unlocks/imaging/prod/x.json", "{}")
+    state.keep(".pulumi/operations/imaging/prod/x.json", "{}")
     with pytest.raises(Exception, match="PreconditionFailed"):
-        state.keep(".pulumi/unlocks/imaging/prod/x.json", "{}")
+        state.keep(".pulumi/operations/imaging/prod/x.json", "{}")
 
 
 def test_the_address_of_a_backend_leads_to_its_files() -> None:

@@ -265,6 +265,7 @@ fuzz: ## fuzz parser, de-identifier and codestream reader for FUZZ_SECONDS (60) 
 .PHONY: lock
 lock: ## compile the lock files again: hashes, no index addresses
 	@cd requirements && for name in dev aws lambda train check pixels bench-deid fuzz scan site $$(ls container-*.in service-*.in 2>/dev/null | sed 's,\.in$$,,'); do uv pip compile -q --universal --generate-hashes --python-version 3.11 $$name.in -o $$name.lock; done
+	@$(PYTHON) -m tools.licences
 
 .PHONY: clean
 clean: down ## down, and remove environments and caches too

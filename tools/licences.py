@@ -1,21 +1,32 @@
 """Licences of all that the lock files name, as the packages themselves state them.
 
-Read from what is installed here (environments and Lambda layers): a package of a lock file that this machine has not
-installed (tools of other platforms, documents, benchmarks) is listed as not looked at, by name. A licence that is
-neither permissive nor named in EXCEPTIONS, and none at all, is a finding.
+`requirements/licences.json` is the table of all of them; `python -m tools.licences` writes it, after `make lock`: from
+what is installed here (environments and Lambda layers), and for what is not (tools of other platforms, documents,
+benchmarks) from the wheel, which is fetched for that. A licence that is neither permissive nor named in EXCEPTIONS,
+and none at all, is a finding.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from tools.bootstrap import find_uv
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+TABLE: Final = "requirements/licences.json"
+MACHINES: Final = (("linux", "3.11"), ("linux", "3.13"), ("linux", "3.14"), ("windows", "3.12"), ("macos", "3.12"))
+"""Platforms and Pythons that a package of the lock files may be for: its wheel is looked for in this order."""
 PLACES: Final = (".venv/lib/python3*/site-packages", ".venvs/*/lib/python3*/site-packages", "build/layers/*/*/python")
 PERMISSIVE: Final = re.compile(
-    r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|Zlib|CC0|Unlicense|HPND|MPL|Mozilla", re.IGNORECASE
+    r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|Zlib|CC0|Unlicense|HPND|MPL|Mozilla|Zope", re.IGNORECASE
 )
 """MPL-2.0 asks for the changed files of the library only (its section 3.1): we change none."""
 COPYLEFT: Final = re.compile(r"GPL|General Public|EUPL|SSPL|Commons Clause|Proprietary", re.IGNORECASE)
@@ -73,12 +84,56 @@ def locked(locks: Iterable[Path]) -> set[Package]:
 
 
 def faults(packages: Iterable[Package], known: dict[Package, str]) -> list[str]:
-    """A sentence for each package that is looked at and whose licence is not to be taken without a look."""
+    """A sentence for each package whose licence nobody has looked at, or is not to be taken without a look."""
     said: list[str] = []
     for name, version in sorted(packages):
         licence = known.get((name, version))
-        if licence is None or name in EXCEPTIONS:
+        if name in EXCEPTIONS:
             continue
-        if COPYLEFT.search(licence) or not PERMISSIVE.search(licence):
+        if licence is None:
+            said.append(f"licence of {name} {version}: not in the table; write it: python -m tools.licences")
+        elif COPYLEFT.search(licence) or not PERMISSIVE.search(licence):
             said.append(f"licence of {name} {version}: {licence or 'none stated'}")
     return said
+
+
+def table(root: Path = ROOT) -> dict[Package, str]:
+    """The table that is kept: licence by name and version."""
+    kept: dict[str, str] = json.loads((root / TABLE).read_text())
+    return {(name, version): licence for text, licence in kept.items() for name, version in [text.split(" ")]}
+
+
+def fetched(package: Package, uv: str) -> str | None:
+    """The licence in a package's wheel for the first of MACHINES that there is one for; None when there is none."""
+    for platform, python in MACHINES:
+        with tempfile.TemporaryDirectory() as folder:
+            install = [uv, "pip", "install", "-q", "--no-deps", "--only-binary", ":all:", "--target", folder]
+            which = ["--python-platform", platform, "--python-version", python, "==".join(package)]
+            if subprocess.run([*install, *which], capture_output=True, check=False).returncode == 0:
+                return of(next(iter(metadata.distributions(path=[folder]))))
+    return None
+
+
+def main() -> int:
+    """Write the table; ends with 1 when a licence has to be looked at by a person."""
+    packages, here = locked((ROOT / "requirements").glob("*.lock")), installed(ROOT)
+    kept = table() if (ROOT / TABLE).exists() else {}
+    uv = find_uv()
+    known: dict[Package, str] = {}
+    for package in sorted(packages):
+        licence = here.get(package, kept.get(package))
+        if licence is None:
+            sys.stderr.write(f"looking into {' '.join(package)}\n")
+            licence = fetched(package, uv)
+        if licence is not None:
+            known[package] = licence
+    text = json.dumps({" ".join(package): licence for package, licence in known.items()}, indent=1)
+    (ROOT / TABLE).write_text(text + "\n")
+    told = faults(packages, known)
+    sys.stdout.write("".join(f"{line}\n" for line in told))
+    sys.stdout.write(f"written: {TABLE}, {len(known)} of {len(packages)} packages\n")
+    return 1 if told else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

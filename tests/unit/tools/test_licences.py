@@ -47,12 +47,20 @@ def test_what_nobody_may_take_without_a_look_is_told(tmp_path: Path) -> None:
         "licence of other 2: none stated",
         "licence of some-thing 1.0: LGPL-3.0",
     ]
-    assert licences.faults(packages, {}) == [], "what is not installed is not looked at"
+    assert len(licences.faults(packages, {})) == 3, "what is not in the table is not known"
 
 
-def test_the_environments_of_this_checkout_hold_nothing_but_what_may_be_taken() -> None:
+def test_the_table_holds_every_package_of_the_lock_files_and_nothing_that_may_not_be_taken() -> None:
     root = Path(__file__).parents[3]
-    packages = licences.locked((root / "requirements").glob("*.lock"))
-    known = licences.installed(root)
-    assert len(packages & known.keys()) > 100
-    assert licences.faults(packages, known) == []
+    packages, kept = licences.locked((root / "requirements").glob("*.lock")), licences.table(root)
+    assert licences.faults(packages, kept) == []
+    assert set(kept) == packages, "a package has gone: python -m tools.licences writes the table again"
+
+
+def test_the_table_says_what_the_installed_packages_state() -> None:
+    root = Path(__file__).parents[3]
+    here, kept = licences.installed(root), licences.table(root)
+    assert len(kept.keys() & here.keys()) > 100
+    assert {one: here[one] for one in kept.keys() & here.keys()} == {
+        one: kept[one] for one in kept.keys() & here.keys()
+    }

@@ -38,6 +38,10 @@ REJECT_CONGESTION: Final = (2, 3, 1)
 REJECT_LOCAL_LIMIT: Final = (2, 3, 2)
 """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
 _CONNECTIONS: Final = "connections"
+BACKLOG: Final = 128
+"""Connections that wait to be accepted."""
+_YIELD_SECONDS: Final = 0.001
+_MOST_YIELDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -189,12 +193,16 @@ class Handler(RequestHandler):
 
 
 class ReceiverServer(ThreadedAssociationServer):
-    """One listening port of one process; several processes listen on the same port and the kernel shares it out."""
+    """One listening port as one process serves it.
+
+    All processes accept from the same socket: a connection waits for whoever has time, and one that arrived is not lost
+    with a process that dies. The kernel's own sharing out (SO_REUSEPORT) knows neither: it gives four associations to
+    one of two processes as often as not, and resets what waited for the dead.
+    """
 
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
-    allow_reuse_port = True
+    request_queue_size = BACKLOG
 
     def __init__(
         self,
@@ -203,8 +211,10 @@ class ReceiverServer(ThreadedAssociationServer):
         listener: Listener,
         side: Side,
         event_handlers: Iterable[tuple[Any, Any]],
+        listening: socket.socket | None = None,
     ) -> None:
         self.side = side
+        self._listening = listening or listen(listener)
         self.event_handlers = list(event_handlers)
         self._tls = tls.server_context(listener.tls) if listener.tls else None
         super().__init__(
@@ -212,18 +222,19 @@ class ReceiverServer(ThreadedAssociationServer):
         )
 
     def server_bind(self) -> None:
-        """Bind beside the other processes."""
-        listening: socket.socket = self.socket  # pyright: ignore[reportAssignmentType]
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening.settimeout(1.0)
-        listening.bind(self.server_address)
-        self.server_address = listening.getsockname()
+        """Serve the socket that is bound already."""
+        unbound: socket.socket = self.socket  # pyright: ignore[reportAssignmentType]
+        unbound.close()
+        self.socket = self._listening  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.server_address = self._listening.getsockname()
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept only; the TLS handshake must not keep others waiting."""
-        listening: socket.socket = self.socket  # pyright: ignore[reportAssignmentType]
-        return listening.accept()
+        """Accept only; the TLS handshake must not keep others waiting. Raises OSError when another was quicker.
+
+        Who serves more connections waits a moment longer, so that one with fewer comes first.
+        """
+        time.sleep(_YIELD_SECONDS * min(self.side.places.used(_CONNECTIONS), _MOST_YIELDS))
+        return self._listening.accept()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
         """Strangers' addresses and too many connections are closed before they cost a thread."""
@@ -257,6 +268,21 @@ class ReceiverServer(ThreadedAssociationServer):
         """Accept nothing more; associations go on."""
         socketserver.BaseServer.shutdown(self)
         self.server_close()
+
+
+def listen(listener: Listener) -> socket.socket:
+    """A socket that several processes may accept from, none waiting in it. Raises OSError when the address is taken."""
+    family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((listener.address, listener.port))
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def handshake(context: ssl.SSLContext, request: socket.socket, seconds: float) -> ssl.SSLSocket:

@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from services.store_scp import logs, metrics, tls, worker
+from services.store_scp.acceptor import listen
 from services.store_scp.configuration import Configuration, ConfigurationError, Listener
 from services.store_scp.health import HealthServer
 
@@ -36,6 +37,7 @@ class Supervisor:
         self._board = metrics.Board(self._configuration.process_count)
         self._workers: list[BaseProcess | None] = [None] * self._configuration.process_count
         self._started: list[float] = [0.0] * self._configuration.process_count
+        self._listening: list[socket.socket] = []
         self._ending = False
         health = self._configuration.health
         self._health = HealthServer((health.address, health.port), probe=self.not_ready, totals=self._board.totals)
@@ -54,7 +56,8 @@ class Supervisor:
         return next((trouble for trouble in troubles if trouble), "")
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the exit code."""
+        """Serve until SIGTERM or SIGINT; the exit code. Raises OSError when an address is taken."""
+        self._listening = [listen(one) for one in self._configuration.listeners]
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._end)
         for index in range(len(self._workers)):
@@ -79,7 +82,9 @@ class Supervisor:
         """Fork a worker and wait until it listens. Raises StartError."""
         receiving, sending = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=worker.run, args=(self._configuration, self._board.row(index), sending), name=f"store-scp-{index}"
+            target=worker.run,
+            args=(self._configuration, self._board.row(index), sending, self._listening),
+            name=f"store-scp-{index}",
         )
         process.start()
         sending.close()
@@ -90,9 +95,7 @@ class Supervisor:
                 raise StartError("a worker does not listen")
             receiving.recv()
         except EOFError:
-            raise StartError(
-                "a worker ended while it started; is an address taken, or the store out of reach?"
-            ) from None
+            raise StartError("a worker ended while it started; is the store out of reach?") from None
         finally:
             receiving.close()
 
@@ -119,6 +122,8 @@ class Supervisor:
 
     def _drain(self) -> int:
         logs.event("draining", seconds=self._configuration.limits.drain_seconds)
+        for listening in self._listening:
+            listening.close()  # with the workers' own gone as well, a new connection is refused and does not wait
         running = [one for one in self._workers if one is not None and one.is_alive()]
         for process in running:
             process.terminate()

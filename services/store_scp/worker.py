@@ -5,8 +5,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import signal
+import socket
 import threading
 import time
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from pynetdicom import evt
@@ -50,8 +53,15 @@ def room_of(configuration: Configuration) -> Room:
 class Worker:
     """Listens, and drains when told to."""
 
-    def __init__(self, configuration: Configuration, row: Row, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        row: Row,
+        store: Store | None = None,
+        listening: Sequence[socket.socket] = (),
+    ) -> None:
         self._configuration = configuration
+        self._listening = listening
         self._row = row
         self.receiver = Receiver(
             store=store or store_of(configuration),
@@ -64,11 +74,13 @@ class Worker:
         self.servers: list[ReceiverServer] = []
 
     def start(self) -> None:
-        """Bind every listener and serve in threads. Raises OSError when an address is taken."""
+        """Serve every listener in threads, on the sockets given or own ones. Raises OSError: an address is taken."""
         entity = application_entity(self._configuration)
         handlers = [(evt.EVT_C_ECHO, self._on_echo), (evt.EVT_N_ACTION, self._commitments.on_action)]
-        for listener in self._configuration.listeners:
-            self.servers.append(ReceiverServer(ae=entity, listener=listener, side=self._side, event_handlers=handlers))
+        for listener, bound in zip_longest(self._configuration.listeners, self._listening):
+            self.servers.append(
+                ReceiverServer(ae=entity, listener=listener, side=self._side, event_handlers=handlers, listening=bound)
+            )
         self._commitments.start()
         for server in self.servers:
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
@@ -109,7 +121,7 @@ def few_arenas() -> None:
         mallopt(m_arena_max, 2)
 
 
-def run(configuration: Configuration, row: Row, ready: Any) -> None:
+def run(configuration: Configuration, row: Row, ready: Any, listening: Sequence[socket.socket]) -> None:
     """The life of a worker process: until SIGTERM, then until it is drained. `ready` is told the ports."""
     ending = threading.Event()
 
@@ -122,7 +134,7 @@ def run(configuration: Configuration, row: Row, ready: Any) -> None:
     few_arenas()
     gc.freeze()  # what was loaded before the fork is never garbage: collections stay short, shared pages shared
     row.clear_gauges()
-    worker = Worker(configuration, row)
+    worker = Worker(configuration, row, listening=listening)
     worker.start()
     ready.send(worker.ports)
     ready.close()

@@ -21,6 +21,7 @@ import yaml
 
 from services.store_scp import logs, metrics, supervisor, tls, worker
 from services.store_scp.__main__ import NOT_STARTED, main
+from services.store_scp.acceptor import listen
 from services.store_scp.configuration import ConfigurationError
 from services.store_scp.health import HealthServer
 from services.store_scp.stores.folder import FolderStore
@@ -89,10 +90,38 @@ def test_port_nought_becomes_one_port_for_all_workers_on_either_family(settings:
     assert all(ports)
 
 
+def test_what_connected_before_any_process_served_the_port_is_served_then(settings: Any, tools: Any) -> None:
+    configuration = tools.parsed(settings)
+    bound = listen(configuration.listeners[0])
+    place = bound.getsockname()
+    with socket.create_connection(place, timeout=10) as peer:
+        running = worker.Worker(configuration, metrics.Board(1).row(0), listening=[bound])
+        running.start()
+        try:
+            assert running.ports == [place[1]]
+            peer.sendall(bytes((0xFF, 0, 0, 0, 0, 0)))
+            assert peer.recv(1) == b"\x07", "the A-ABORT that a PDU of no kind deserves"
+        finally:
+            running.drain()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(place, timeout=10)
+
+
+def test_two_receivers_never_share_a_port_unawares(settings: Any, tools: Any) -> None:
+    settings["listeners"][0]["port"] = 0
+    first = listen(tools.parsed(settings).listeners[0])
+    try:
+        settings["listeners"][0]["port"] = first.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            listen(tools.parsed(settings).listeners[0])
+    finally:
+        first.close()
+
+
 def test_a_worker_that_ends_while_it_starts_is_an_error_that_says_so(
     supervise: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(_configuration: Any, _row: Any, ready: Any) -> None:
+    def die(_configuration: Any, _row: Any, ready: Any, _listening: Any) -> None:
         ready.close()
 
     monkeypatch.setattr(worker, "run", die)

@@ -1,5 +1,7 @@
 """A folder of files: nothing is lost, nothing half written, surprises are refusals."""
 
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,14 +63,34 @@ def test_a_disk_that_fails_leaves_no_part(
 
 
 def test_large_files_are_mapped(tmp_path: Path, data_set, to_bytes: Callable[..., bytes]) -> None:
-    data_set.Rows = data_set.Columns = 512
-    data_set.PixelData = bytes(2 * 512 * 512)
+    data_set.Rows = data_set.Columns = 1024
+    data_set.PixelData = bytes(2 * 1024 * 1024)
     source = tmp_path / "in"
     source.mkdir()
     (source / "one").write_bytes(to_bytes(data_set))
     (record,) = deidentify_folder(source, tmp_path / "out", KEY, Options())
     assert record.output is not None
-    assert (tmp_path / "out" / record.output).stat().st_size > 2 * 512 * 512
+    assert (tmp_path / "out" / record.output).stat().st_size > 2 * 1024 * 1024
+
+
+def test_files_read_into_the_same_memory_and_written_in_parts_keep_their_own_bytes(
+    tmp_path: Path, data_set, to_bytes: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for number in range(1, 4):
+        data_set.SOPInstanceUID = f"1.2.3.{number}"
+        data_set.PixelData = bytes((number,)) * len(data_set.PixelData)
+        (source / str(number)).write_bytes(to_bytes(data_set))
+    write = os.writev
+    monkeypatch.setattr(os, "writev", lambda file, views: write(file, [views[0][:7]]))
+    records = list(deidentify_folder(source, tmp_path / "out", KEY, Options()))
+    for number, record in enumerate(records, 1):
+        assert record.output is not None
+        written = (tmp_path / "out" / record.output).read_bytes()
+        assert written.endswith(bytes((number,)) * len(data_set.PixelData))
+        assert hashlib.sha256(written).hexdigest() == record.report["output_sha256"]
+        assert hashlib.sha256((source / str(number)).read_bytes()).hexdigest() == record.report["input_sha256"]
 
 
 def test_what_is_no_dicom_is_described_as_such() -> None:

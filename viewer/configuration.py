@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from viewer import release
+
 DICOMWEB: Final = "/dicom-web"
 API: Final = "/api"
 EXTENSION: Final = "/platform/extension.js"
@@ -64,8 +66,13 @@ def config(origin: str, sign_in: SignIn) -> dict[str, Any]:
         "defaultDataSourceName": "platform",
         "dataSources": [_data_source()],
         "oidc": [_oidc(origin, sign_in)],
-        "platform": {"api": API, "volume": _volume_retrieval()},
+        "platform": {"api": API, "volume": _volume_retrieval(), "ahead": _ahead()},
     }
+
+
+def _ahead() -> list[str]:
+    """What the first picture waits for and the worklist does not need: fetched while the worklist is being read."""
+    return [f"/{name}" for name in release.pinned()["decoder"]]
 
 
 def _customizations() -> dict[str, Any]:

@@ -53,7 +53,8 @@ class Asset:
 
 
 def pinned() -> dict[str, Any]:
-    """Package, version and integrity (Subresource Integrity form) of the release, and its page's inline scripts."""
+    """Package, version and integrity (Subresource Integrity form) of the release; its page's inline scripts; the worker
+    and the WebAssembly that decode HTJ2K."""
     return json.loads((HERE / "ohif.json").read_text())
 
 
@@ -71,6 +72,7 @@ def fetch(cache: Path) -> Path:
             packed.extractall(folder, filter="data")
         archive.unlink()
         verify_page(dist / "index.html", pin["inline_scripts"])
+        verify_files(dist, pin["decoder"])
         (folder / ".whole").write_text(pin["integrity"])
     return dist
 
@@ -102,6 +104,12 @@ def verify_page(page: Path, inline_scripts: list[str]) -> None:
     found = [one.strip("'") for one in headers.inline_hashes(page.read_text())]
     if found != inline_scripts:
         raise ReleaseError(f"the page has other inline scripts than viewer/ohif.json pins: {', '.join(found)}")
+
+
+def verify_files(dist: Path, names: list[str]) -> None:
+    """Raises ReleaseError unless the release has these files."""
+    if missing := [name for name in names if not (dist / name).is_file()]:
+        raise ReleaseError(f"the release lacks what viewer/ohif.json names: {', '.join(missing)}")
 
 
 def assets(dist: Path, compressed: Path) -> dict[str, Asset]:

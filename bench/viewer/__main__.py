@@ -111,7 +111,7 @@ def measure(playwright: Any, url: str, uid: str, options: argparse.Namespace, pe
         page = fresh(running, options.size)
         page.goto(url)
         sign_in(page, person)
-        page.get_by_role("cell", name=options.family).first.wait_for()
+        page.get_by_role("cell", name=options.family).first.wait_for(state="attached")
         browser.throttle(page, options.mbit, options.latency)
         found["open, code cached"] = browser.open_study(page, uid)
         slices = page.evaluate("() => cornerstone.getRenderingEngines()[0].getViewports()[0].getImageIds().length")

@@ -38,6 +38,14 @@ function openGroundTruth() {
   else services.panelService.activatePanel('platform.panelModule.ground-truth', true);
 }
 
+// The decoder comes into the browser's cache while the worklist is read, so the first study does not wait for it.
+function fetchAhead() {
+  if (window.location.pathname.startsWith('/viewer')) return; // there the line has the study to fetch
+  for (const path of window.config.platform.ahead) {
+    fetch(path, { priority: 'low' }).then(answer => answer.arrayBuffer()).catch(() => {}); // then it comes when it is needed
+  }
+}
+
 function phoneButton() {
   if (document.querySelector('.platform-open')) return;
   const button = document.createElement('button');
@@ -59,6 +67,7 @@ export default {
     Object.assign(style, { rel: 'stylesheet', href: '/platform/platform.css' });
     document.head.append(style);
     images.watch(services);
+    (window.requestIdleCallback ?? setTimeout)(fetchAhead);
     document.addEventListener('keydown', event => {
       if (event.altKey && event.code === 'KeyG') { event.preventDefault(); openGroundTruth(); }
     });

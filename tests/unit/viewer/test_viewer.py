@@ -35,6 +35,16 @@ def test_a_page_with_another_inline_script_is_refused(tmp_path: Path) -> None:
         release.verify_page(page, release.pinned()["inline_scripts"])
 
 
+def test_a_release_without_the_named_decoder_is_refused(tmp_path: Path) -> None:
+    names = release.pinned()["decoder"]
+    with pytest.raises(release.ReleaseError, match=names[0]):
+        release.verify_files(tmp_path, names)
+    for name in names:
+        (tmp_path / name).touch()
+    release.verify_files(tmp_path, names)
+    assert configuration.config(ORIGIN, SIGN_IN)["platform"]["ahead"] == [f"/{name}" for name in names]
+
+
 def test_what_is_served_is_compressed_once_and_foreign_pages_are_left_out(tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     (dist / "ort").mkdir(parents=True)

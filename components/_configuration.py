@@ -62,6 +62,7 @@ InterfaceService = Literal[
     "xray",
     "cloudtrail",
     "ec2",
+    "application-autoscaling",
 ]
 """Suffixes of the interface endpoints `com.amazonaws.<region>.<suffix>` that the platform may use."""
 NEEDED_SERVICES = frozenset(get_args(InterfaceService)) - {"dicom-medical-imaging", "ecr.api", "ecr.dkr"}

@@ -133,6 +133,25 @@ class DeploymentSettings(Group):
         return self
 
 
+class ScalingSettings(Group):
+    """How the number of the endpoint's machines follows its requests: target tracking, `inferenceInstances` at least.
+
+    To end it, give `maxInstances` the number of `inferenceInstances` and deploy a version: without this group nobody
+    looks at the scaling that an endpoint has.
+    """
+
+    max_instances: int = Field(ge=1, le=100)
+    """Machines at most, of each variant."""
+    invocations_per_instance: int = Field(default=120, ge=1, le=100_000)
+    """Requests a minute and machine that are aimed at; half of what one machine was seen to answer leaves room."""
+    scale_out_seconds: int = Field(default=300, ge=0, le=3600)
+    """Rest after a step up, seconds; a new machine needs minutes to load the model."""
+    scale_in_seconds: int = Field(default=600, ge=0, le=3600)
+    """Rest after a step down, seconds."""
+    service_role: bool = True
+    """Makes the service-linked role that scales endpoints; false where the account has it already."""
+
+
 class RegistrySettings(Group):
     """Who lets a model into service, and the endpoint that serves it."""
 
@@ -145,7 +164,7 @@ class RegistrySettings(Group):
     inference_instance_type: InstanceType = "ml.m5.xlarge"
     """Machine of the endpoint."""
     inference_instances: int = Field(default=1, ge=1, le=20)
-    """Machines of the endpoint; from two on they stand in more than one availability zone."""
+    """Machines of a variant, with `scaling` the fewest; from two on they stand in more than one availability zone."""
     data_capture_percent: int = Field(default=100, ge=0, le=100)
     """Requests that are kept for the drift monitor, percent."""
     drift: DriftSettings = DriftSettings()
@@ -154,6 +173,16 @@ class RegistrySettings(Group):
     """Trials of two models on one endpoint."""
     deployment: DeploymentSettings = DeploymentSettings()
     """How the endpoint moves from one version to the next."""
+    scaling: ScalingSettings | None = None
+    """How the number of machines follows the requests; absent: it does not."""
+
+    @model_validator(mode="after")
+    def _scales_upwards(self) -> Self:
+        if self.scaling is not None and self.scaling.max_instances < self.inference_instances:
+            raise refusal(
+                "scaling.maxInstances", self.scaling.max_instances, "be inferenceInstances or more: it is the smallest"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_a_canary_to_spare(self) -> Self:

@@ -16,6 +16,8 @@ RESPONDER_BOUNDARY = "responder-boundary"
 PROTECTED_ROLES = ("breach", "break-glass")
 """Beginnings of the roles that breach response must never touch: its own and the people's way in."""
 _MAXIMUM_POLICY_CHARACTERS = 6144
+SCALING_ALARMS = "TargetTracking-endpoint/"
+"""How Application Auto Scaling names the alarms of an endpoint's variants; the endpoint's name follows."""
 """IAM's limit for a managed policy, white space not counted."""
 
 
@@ -84,10 +86,16 @@ def boundary_document(context: Context) -> str:
                 *_verbs("ecr", "GetDownloadUrlForLayer"),
                 *_verbs("ec2", "AssignPrivateIpAddresses", "CreateNetworkInterface*", "DeleteNetworkInterface*"),
                 *_verbs("ec2", "Describe*", "UnassignPrivateIpAddresses"),
-                *_verbs("application-autoscaling", "Describe*", "RegisterScalableTarget", "PutScalingPolicy"),
+                *_verbs("application-autoscaling", "Describe*", "*ScalableTarget", "PutScalingPolicy"),
                 *_verbs("cognito-idp", "Admin*", "List*"),
             ],
             "Resource": ["*"],
+        },
+        {
+            "Sid": "AlarmsOfScaling",
+            "Effect": "Allow",
+            "Action": _verbs("cloudwatch", "DeleteAlarms", "PutMetricAlarm"),
+            "Resource": [naming.arn("cloudwatch", f"alarm:{SCALING_ALARMS}{own}")],
         },
         {
             "Sid": "NeverBlindTheTrail",

@@ -18,6 +18,7 @@ from components._queues import Redrive, Senders, encrypted_queue
 from components._research_access import model_statements, pipeline_statements, transform_statements
 from components._rules import rule_arn
 from components._workload import Workload, function_arn, platform_function
+from components.endpoint_scaling import scaling_role
 from components.events import BUS_ROLE, DRIFTED_RULE, ENDED_RULE, VERIFIED_RULE
 from components.function import PlatformFunction
 from components.mlops_functions import MlopsSurroundings, size_of
@@ -100,6 +101,8 @@ class MLOpsPipeline(PlatformComponent):
             opts=self.child(),
         )
         self._build_endpoint_log(name)
+        if args.registry.scaling is not None and args.registry.scaling.service_role:
+            scaling_role(name, self._tags, self.child())
         trigger, evaluation, registry = self._build_functions(name, model_role)
         requests = self._build_requests(name, trigger)
         pipeline = self._build_pipeline(name, pipeline_role)

@@ -15,6 +15,7 @@ from components._queues import queue_arn
 from components._research_access import ResearchZone, bucket_arns, objects
 from components._workload import FunctionPlan, Table, Workload, once_only, put_events, use_key
 from components.endpoint_guard import deployment_config, look_at_alarms
+from components.endpoint_scaling import scaling_plan, scaling_statements
 from components.function import FunctionSize
 from components.training_pipeline import model_group, pipeline_arn, pipeline_name
 
@@ -259,11 +260,13 @@ def registry_plan(
             "INFERENCE_INSTANCES": str(registry.inference_instances),
             "DEPLOYMENT_CONFIG": json.dumps(deployment_config(context, registry)),
             "CHALLENGER_PERCENT": str(registry.trial.challenger_percent),
+            "SCALING": json.dumps(scaling_plan(registry)),
         },
         statements=[
             *_version_statements(context, group),
             *_endpoint_statements(workload, group, model_role_arn),
             look_at_alarms(context),
+            *scaling_statements(context, group),
             Statement(
                 sid="RecordDecisions",
                 actions=["dynamodb:PutItem", "dynamodb:Query"],

@@ -12,11 +12,20 @@ from lambda_shared import trials
 from lambda_shared.errors import InvalidEventError, NotFoundError, TransientError, aws_code, aws_errors
 from lambda_shared.trials import MAX_NAME
 from model_registry.ports import Approval, Serving, Version
+from model_registry.scaling import VariantScaling
 
 SUBJECT_LENGTH = 99  # SNS: fewer than 100 characters
 MAX_REASON = 1024  # ApprovalDescription
 MAX_FAILURE = 700  # of SageMaker's own words, so that ours fit beside them
 Change = Literal["created", "updated", "unchanged"]
+RETAINED: Mapping[str, Any] = {
+    "RetainAllVariantProperties": True,
+    "ExcludeRetainedVariantProperties": [
+        {"VariantPropertyType": "DesiredWeight"},
+        {"VariantPropertyType": "DataCaptureConfig"},
+    ],
+}
+"""Of an endpoint that scales: it keeps the machines that it has, and nothing else of what it had."""
 SETTLED = frozenset({"InService", "Failed", "OutOfService", "UpdateRollbackFailed"})
 
 
@@ -128,9 +137,11 @@ def _digest(text: str) -> str:
 class SageMakerHosting:
     """`Hosting` over SageMaker; everything is made once, under a name that says the version."""
 
-    def __init__(self, sagemaker_client: Any, plan: EndpointPlan) -> None:
+    def __init__(self, sagemaker_client: Any, plan: EndpointPlan, scaling: VariantScaling | None = None) -> None:
+        """`scaling` None: a variant keeps the plan's number of machines."""
         self._sagemaker = sagemaker_client
         self._plan = plan
+        self._scaling = scaling
 
     def deploy(self, version: Version, *, guarded: bool) -> Change:
         """Bring the endpoint to that version by blue and green, guarded by the plan's alarms where that is asked for.
@@ -193,9 +204,27 @@ class SageMakerHosting:
             with aws_errors("CreateEndpoint"):
                 self._sagemaker.create_endpoint(**names)
             return "created"
-        with aws_errors("UpdateEndpoint"):
-            self._sagemaker.update_endpoint(**names, **self._guards(current["EndpointConfigName"], guarded))
+        self._exchange({**names, **self._guards(current["EndpointConfigName"], guarded)}, _variants(current))
         return "updated"
+
+    def _exchange(self, request: dict[str, Any], variants: list[str]) -> None:
+        scaling = self._scaling
+        if scaling is not None:
+            scaling.leave(variants)
+            request |= RETAINED
+        try:
+            with aws_errors("UpdateEndpoint"):
+                self._sagemaker.update_endpoint(**request)
+        except Exception:
+            if scaling is not None:
+                scaling.enrol(variants)  # what is in service goes on as it was
+            raise
+
+    def scale(self) -> None:
+        """Let the endpoint's variants scale, where the plan says so and the endpoint is in service."""
+        current = self._describe() if self._scaling is not None else None
+        if self._scaling is not None and current is not None and current["EndpointStatus"] == "InService":
+            self._scaling.enrol(_variants(current))
 
     def _guards(self, current: str, guarded: bool) -> dict[str, Any]:
         wanted = guarded and self._plan.deployment and trials.pair_of(current) is None
@@ -271,6 +300,10 @@ class SageMakerHosting:
             already = aws_code(error) in {"ValidationException", "ResourceInUse", "ConflictException"}
             if not (already and "exist" in str(error).lower()):
                 raise
+
+
+def _variants(endpoint: Mapping[str, Any]) -> list[str]:
+    return [str(variant["VariantName"]) for variant in endpoint.get("ProductionVariants", [])]
 
 
 class SnsHumans:

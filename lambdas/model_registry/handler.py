@@ -14,6 +14,7 @@ from lambda_shared.runtime import lambda_handler, parse
 from model_registry.adapters import EndpointPlan, SageMakerHosting, SageMakerPackages, SnsHumans
 from model_registry.decisions import DynamoDecisions
 from model_registry.models import EndpointEvent, PassedEvent, RejectedNotice, TrialEvent, VersionCommand
+from model_registry.scaling import VariantScaling
 from model_registry.service import Registry
 from model_registry.settings import Settings
 
@@ -33,9 +34,15 @@ def registry() -> Registry:
         challenger_percent=values.challenger_percent,
         deployment=values.deployment(),
     )
+    scaling_plan = values.scaling_plan()
+    scaling = (
+        VariantScaling(aws.client("application-autoscaling"), values.endpoint_name, scaling_plan)
+        if scaling_plan
+        else None
+    )
     return Registry(
         packages=SageMakerPackages(aws.client("sagemaker"), values.model_package_group),
-        hosting=SageMakerHosting(aws.client("sagemaker"), plan),
+        hosting=SageMakerHosting(aws.client("sagemaker"), plan, scaling),
         humans=SnsHumans(aws.client("sns"), values.alerts_topic_arn),
         decisions=DynamoDecisions(aws.table(values.metrics_table), SystemClock()),
         publisher=EventPublisher(aws.client("events"), values.event_bus_name, "imaging.model-registry"),

@@ -103,6 +103,10 @@ class Hosting(Protocol):
         """What the endpoint answers with; None where there is no endpoint."""
         ...
 
+    def scale(self) -> None:
+        """Let what the endpoint serves scale, where that is asked for; nothing while it changes."""
+        ...
+
     def trial(self) -> tuple[int, int] | None:
         """Numbers of champion and challenger, where the endpoint is in a trial."""
         ...

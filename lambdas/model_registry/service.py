@@ -112,6 +112,12 @@ class Registry:
         return self._deploy(version, "rolled-back", actor, guarded=False)
 
     def endpoint_changed(self) -> dict[str, Any]:
+        """An update of the endpoint ended, well or badly: draw the conclusion, and let what is in service scale."""
+        concluded = self._update_ended()
+        self.hosting.scale()
+        return concluded
+
+    def _update_ended(self) -> dict[str, Any]:
         """An update of the endpoint ended. One that SageMaker undid (alarm, no healthy server) loses its version.
 
         So the newest approved version stays the one in service; of a rollback that was undone people are told, for

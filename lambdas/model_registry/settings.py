@@ -10,6 +10,7 @@ from typing import Any
 
 from lambda_shared import settings
 from lambda_shared.errors import ConfigurationError
+from model_registry.scaling import ScalingPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Settings:
         auto_deploy: serve a model as soon as it is approved.
         deployment_config: how UpdateEndpoint shifts traffic and which alarms undo it, JSON in the API's own shape.
         challenger_percent: of the requests that a challenger answers in a trial.
+        scaling: members of ScalingPlan as JSON but the smallest number, which is inference_instances; {}: none.
     """
 
     model_package_group: str
@@ -38,15 +40,28 @@ class Settings:
     inference_instances: int
     challenger_percent: int
     deployment_config: str
+    scaling: str
 
     def deployment(self) -> dict[str, Any]:
         """DeploymentConfig of UpdateEndpoint. Raises ConfigurationError."""
+        return _object("DEPLOYMENT_CONFIG", self.deployment_config)
+
+    def scaling_plan(self) -> ScalingPlan | None:
+        """How the endpoint scales; None where it does not. Raises ConfigurationError."""
+        given = _object("SCALING", self.scaling)
         try:
-            return dict(json.loads(self.deployment_config))
-        except (TypeError, ValueError):
-            raise ConfigurationError("CONFIGURATION", "DEPLOYMENT_CONFIG must be a JSON object") from None
+            return ScalingPlan(minimum=self.inference_instances, **given) if given else None
+        except TypeError:
+            raise ConfigurationError("CONFIGURATION", "SCALING lacks a member, or has one that nobody knows") from None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the environment. Raises ConfigurationError naming every variable that is wrong."""
         return settings.load(cls, os.environ if environ is None else environ)
+
+
+def _object(name: str, text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError):
+        raise ConfigurationError("CONFIGURATION", f"{name} must be a JSON object") from None

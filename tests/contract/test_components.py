@@ -19,6 +19,7 @@ from tests.fixtures.platform_program import recorded_program
 REQUIRED_TAGS = {"project", "stack", "component", "owner", "data-class", "managed-by"}
 # Resources whose service has no rights on a single resource; each statement says so where it is made.
 ACTIONS_WITHOUT_RESOURCES = {
+    "application-autoscaling:DescribeScalableTargets",
     "cloudtrail:DescribeTrails",
     "cloudtrail:LookupEvents",
     "cloudwatch:PutMetricData",

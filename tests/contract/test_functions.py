@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from components import endpoint_scaling
 from tests.fixtures.platform_program import recorded_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,13 @@ WITHOUT_A_CALL = {
         "sqs:ReceiveMessage",
     },
     "pipeline-trigger": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},  # Lambda polls
-    "model-registry": {"cloudwatch:DescribeAlarms"},  # SageMaker looks at the alarms that guard an update
+    "model-registry": {
+        "cloudwatch:DescribeAlarms",  # SageMaker looks at the alarms that guard an update
+        "cloudwatch:DeleteAlarms",  # Application Auto Scaling works with the rights of whoever registers a variant
+        "cloudwatch:PutMetricAlarm",
+        "sagemaker:DescribeEndpointConfig",
+        "sagemaker:UpdateEndpointWeightsAndCapacities",
+    },
     "model-evaluation": {"s3:ListBucket"},  # 404 instead of 403
     "breach-response": {"s3:ListBucket"},  # 404 instead of 403
 }
@@ -130,6 +137,25 @@ def test_a_guarded_update_is_one_that_sagemaker_takes_and_its_alarms_exist(stack
         alarm = alarms[named["AlarmName"]]
         assert alarm["dimensions"] == {"EndpointName": settings.endpoint_name, "VariantName": "primary"}
         assert alarm["period"] * alarm["evaluationPeriods"] < routing["WaitIntervalInSeconds"], "it could never sound"
+
+
+@pytest.mark.parametrize(("stack", "most"), [("prod", 4), ("dev", None)])
+def test_the_registry_scales_variants_as_the_stack_says_and_nothing_else(stack: str, most: int | None) -> None:
+    from model_registry import scaling
+    from model_registry.settings import Settings
+
+    program = recorded_program(stack)
+    settings = Settings.from_env(function_of(program, "model-registry").inputs["environment"]["variables"])
+    plan = settings.scaling_plan()
+    assert (plan.maximum if plan else None) == most
+    assert plan is None or plan.minimum == settings.inference_instances
+    roles = program.of("aws:iam/serviceLinkedRole:ServiceLinkedRole")
+    made = [one for one in roles if one.inputs["awsServiceName"].startswith("sagemaker.application-autoscaling")]
+    assert bool(made) == bool(most), "the function must not be able to make the role"
+    assert endpoint_scaling._VARIANTS["StringEquals"] == {
+        "application-autoscaling:scalable-dimension": scaling.DIMENSION,
+        "application-autoscaling:service-namespace": scaling.NAMESPACE,
+    }
 
 
 def test_the_api_keeps_predictions_and_writes_no_evaluation_and_no_decision(program: Any, statements: Any) -> None:

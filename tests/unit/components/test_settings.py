@@ -112,7 +112,7 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
         (
             "network",
             {"interfaceEndpoints": ["kms"]},
-            "network.httpsEgress is endpoints but must be internet while interfaceEndpoints lacks cloudtrail",
+            "network.httpsEgress is endpoints but must be internet while interfaceEndpoints lacks application",
         ),
         ("storage", {"forceDestroy": True}, "storage.forceDestroy is true but must be false where objectLockMode is"),
         ("storage", {"glacierDays": 90}, "storage.glacierDays is 90 but must be more than intelligentTieringDays"),

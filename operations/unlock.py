@@ -248,7 +248,7 @@ def carry_out(
     say(f"{unlock.stack} is free; who, when and why is kept beside the state in {record}.")
     for resource in unlock.pending():
         say(f"cut off at: {resource}")
-    say(f"Now look before anybody deploys: make deploy-{unlock.stack} tells what differs and changes nothing.")
+    say(f"Now look what it left, before anybody updates: pulumi refresh --preview-only --diff --stack {unlock.stack}")
     return 0
 
 

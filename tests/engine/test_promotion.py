@@ -30,6 +30,8 @@ WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_t
 SENTINEL = "SENTINEL-of-the-replay"
 REFUSED = 3
 MAKEFILE = """\
+publish-viewer-%:
+	@grep -q '"retentionInDays"' "$$FILE_CLOUD" && echo "$* is up and has no viewer"
 validate-%:
 	@grep -q '"retentionInDays"' "$$FILE_CLOUD"
 """

@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
+RUN := $(or $(IMAGING_RUN_DIR),.run)
 SETUP := $(PYTHON3) tools/bootstrap.py
 export PYTHONUNBUFFERED := 1
 PATIENTS ?= 100
@@ -44,7 +45,7 @@ up: setup ## bring the stack `local` up (again: only what changed)
 
 .PHONY: down
 down: ## end the embedded AWS and remove everything that the local stack made
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else rm -rf .run; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down; else rm -rf "$(RUN)"; fi
 
 .PHONY: destroy-local
 destroy-local: ## delete the local stack's resources one by one through the engine
@@ -82,11 +83,11 @@ model-drill: up ## a champion, a worse challenger refused, a better one promoted
 	@$(PYTHON) -m tools.model_drill
 
 monitor-%: setup-unit-quiet ## monitor-prod, ...: what a stack is doing now, until Ctrl-C (monitor-local: this machine's)
-	@$(PYTHON) -m operations $(if $(filter local,$*),--environment .run/aws/ready.json) monitor --stack $*
+	@$(PYTHON) -m operations $(if $(filter local,$*),--environment "$(RUN)/aws/ready.json") monitor --stack $*
 
 .PHONY: console
 console: up ## a page about the local stack: the way of one image, alarms, why IAM denies, resources; until Ctrl-C
-	@$(PYTHON) -m operations --environment .run/aws/ready.json console --stack local --state .run/state/.pulumi/stacks/healthcare-imaging-mlops/local.json
+	@$(PYTHON) -m operations --environment "$(RUN)/aws/ready.json" console --stack local --state "$(RUN)"/state/.pulumi/stacks/healthcare-imaging-mlops/local.json
 
 deploy-%: setup-unit-quiet ## deploy-dev, ...: look for drift and save a plan; with CONFIRM=yes apply that plan (for a team CI does it)
 	@$(PYTHON) -m gitops $(if $(filter yes,$(CONFIRM)),apply,plan) --stack $* --commit "$$(git rev-parse HEAD)"
@@ -96,7 +97,7 @@ unlock-%: setup-unit-quiet ## unlock-prod, ...: who holds a stack's lock; a dead
 	@$(PYTHON) -m $(if $(filter local,$*),local unlock,operations unlock --stack $*) $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(filter yes,$(FORCE)),--force)
 
 keys-%: setup-unit-quiet ## keys-prod, ...: does every KMS key rotate; KEY=phi (or all) with CONFIRM=yes rotates it now
-	@$(PYTHON) -m operations $(if $(filter local,$*),--environment .run/aws/ready.json) keys --stack $* $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(JSON),--json)
+	@$(PYTHON) -m operations $(if $(filter local,$*),--environment "$(RUN)/aws/ready.json") keys --stack $* $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(JSON),--json)
 
 rekey-%: setup-unit-quiet ## rekey-prod, ...: a new data key for the secrets in a stack's state and file: CONFIRM=yes REASON="..."
 	@$(PYTHON) -m operations rekey --stack $* $(if $(PROVIDER),--provider "$(PROVIDER)") $(if $(filter yes,$(CONFIRM)),--confirm)
@@ -106,11 +107,11 @@ destroy-%: ## destroy-dev, ...: delete a stack's resources; the engine asks, and
 
 .PHONY: reconcile
 reconcile: setup ## compare every stage of the local stack's ingestion, and drive again what stopped
-	@$(PYTHON) -m operations --environment .run/aws/ready.json reconcile --stack local --full
+	@$(PYTHON) -m operations --environment "$(RUN)/aws/ready.json" reconcile --stack local --full
 
 .PHONY: redrive
 redrive: setup ## send the local stack's dead letters and failed executions again
-	@$(PYTHON) -m operations --environment .run/aws/ready.json redrive --stack local
+	@$(PYTHON) -m operations --environment "$(RUN)/aws/ready.json" redrive --stack local
 
 .PHONY: preview
 preview: setup-preview ## preview a stack offline with the policy pack: make preview STACK=prod
@@ -180,7 +181,7 @@ security-scan: scan-tools lint-workflows ## known vulnerabilities, secrets, lice
 
 .PHONY: validate-local
 validate-local: up ## look at the local stack as from outside, then send a canary image through the whole way and out again
-	@$(PYTHON) -m operations --environment .run/aws/ready.json canary --stack local
+	@$(PYTHON) -m operations --environment "$(RUN)/aws/ready.json" canary --stack local
 	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.validate local --outputs -
 
 validate-%: ## validate-dev, ...: look at a live stack from outside: API, TLS, alarms; CANARY=1 sends an image through, too
@@ -250,6 +251,13 @@ lint: ## formatting, lint, types and the import rules
 schemas: ## write the schemas of the stack files, docs/CONFIGURATION.md and docs/API.md from the models that check them
 	@$(PYTHON) -m tools.configuration write
 	@$(PYTHON) -m tools.api_reference
+
+.PHONY: bench
+bench: setup ## trials, storage, training and inference beside a peer or a limit, no stack needed; the others: bench/README.md
+	@PYTHONPATH=lambdas/shared/src $(PYTHON) -m bench.trial
+	@PYTHONPATH=lambdas/shared/src $(PYTHON) -m bench.storage
+	@PYTHONPATH=lambdas/shared/src .venvs/train/bin/python -m bench.train
+	@PYTHONPATH=lambdas/shared/src .venvs/train/bin/python -m bench.inference --backbone resnet50 --image-size 224
 
 .PHONY: bench-deid
 bench-deid: ## de-identification beside pydicom, dicom-anonymizer and dcmanon: speed, leaks, memory (and recall of burned-in text)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import shutil
 import sys
@@ -98,16 +97,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="such as 1.4.0")
     name = parser.parse_args().name
-    path = Path("tests/fixtures/platform_program.py")
-    spec = importlib.util.spec_from_file_location("released_platform_program", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be loaded: run this in a checkout")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    from tests.fixtures import platform_program as platform  # Pulumi's SDK: not for --help
+
     target = FOLDER / name
     shutil.rmtree(target, ignore_errors=True)
     (target / "events").mkdir(parents=True)
-    made = state(module.recorded_program(STACK), module.recorder)
+    made = state(platform.recorded_program(STACK), platform.recorder)
     (target / "state.json").write_text(json.dumps(made, indent=1) + "\n")
     shutil.copy(f"Pulumi.{STACK}.yaml", target)
     for name, text in events().items():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tools import released
 from tools.reference import picture, rights
 from tools.reference.__main__ import FOLDER, PAGES
 from tools.reference.events import publishers
@@ -86,3 +88,13 @@ def test_the_picture_shows_every_component_that_needs_another_and_no_way_is_lost
     kept = picture.reduced(edges)
     assert len(kept) == text.count("marker-end") < len(edges)
     assert all(b in picture.reached(kept, a) for a, b in edges)
+
+
+def test_what_the_next_release_leaves_is_kept_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(released, "FOLDER", tmp_path)
+    monkeypatch.setattr("sys.argv", ["released", "9.9.9"])
+    assert released.main() == 0
+    state = json.loads((tmp_path / "9.9.9" / "state.json").read_text())
+    kinds = {one["type"] for one in state["deployment"]["resources"]}
+    assert {"aws:dynamodb/table:Table", "aws:s3/bucket:Bucket"} <= kinds, "what holds data"
+    assert {path.name for path in (tmp_path / "9.9.9" / "events").iterdir()} == set(released.events())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -93,9 +94,15 @@ def import_role(aws: Callable[..., Any], bucket: str) -> str:
 
 
 @pytest.fixture
-def datastore(imaging: Any) -> str:
-    """An active data store of its own."""
-    return imaging.create_datastore(datastoreName=f"store-{uuid.uuid4().hex[:8]}")["datastoreId"]
+def datastore(imaging: Any) -> Iterator[str]:
+    """An active data store of its own; deleted at the end, for an account has ten."""
+    made = imaging.create_datastore(datastoreName=f"store-{uuid.uuid4().hex[:8]}")["datastoreId"]
+    yield made
+    with contextlib.suppress(imaging.exceptions.ResourceNotFoundException):  # the test has deleted it
+        for page in imaging.get_paginator("search_image_sets").paginate(datastoreId=made):
+            for one in page["imageSetsMetadataSummaries"]:
+                imaging.delete_image_set(datastoreId=made, imageSetId=one["imageSetId"])
+        imaging.delete_datastore(datastoreId=made)
 
 
 @pytest.fixture

@@ -11,18 +11,19 @@ import pytest
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu-py312"
 # Stands for TensorFlow (which the tests marked `tensorflow` use): a SavedModel whose one signature doubles numbers.
 FAKE_TENSORFLOW = """
+class Float: as_numpy_dtype = "float64"
 class Tensor(list):
     def numpy(self): return self
     def tolist(self): return list(self)
 class Signature:
-    structured_input_signature = ((), {"x": type("Spec", (), {"dtype": "float32"})()})
+    structured_input_signature = ((), {"x": type("Spec", (), {"dtype": Float})()})
     def __call__(self, x): return {"y": Tensor([[2 * v for v in row] for row in x])}
 class saved_model:
     @staticmethod
     def load(path):
         class Loaded: signatures = {"serving_default": Signature()}
         return Loaded()
-def constant(value, dtype=None): return value
+def constant(value, dtype=None): return value.tolist()
 """
 INFERENCE = """
 import json

@@ -47,6 +47,7 @@ WRITES = {
     "images.yml": {"id-token"},
     "release.yml": {"contents"},
     "test.yml": set(),
+    "nightly.yml": set(),
     "review.yml": {"id-token", "pull-requests"},
     "reaper.yml": {"id-token", "pull-requests"},
 }

@@ -25,7 +25,7 @@ BUILDERS = {
     "pipeline_trigger": ("pipeline_trigger.handler", ["trigger"]),
 }
 SAMPLES = {str: "value", int: "3", float: "0.5", bool: "true"}
-OWN_FORM = {"DEPLOYMENT_CONFIG": "{}"}
+OWN_FORM = {"DEPLOYMENT_CONFIG": "{}", "SCALING": "{}"}
 
 
 def built(name: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +37,13 @@ def plan(**locks: Any) -> dict[str, Any]:
 def test_the_order_of_the_shards_does_not_change_the_digest() -> None:
     turned = {name: values[::-1] for name, values in COLUMNS.items()}
     assert testset.content_digest(turned) == testset.content_digest(COLUMNS)
+
+
+def run_command() -> None:
+    """`python -m training.testset`, here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the module is imported already
+        runpy.run_module("training.testset", run_name="__main__")
 
 
 @pytest.mark.parametrize("column", sorted(COLUMNS))
@@ -81,17 +90,26 @@ def test_a_lock_that_the_plan_lacks_stops_the_run_before_it_costs_anything() -> 
 
 
 def test_a_lock_is_written_from_a_runs_test_split(
-    tmp_path: Path, split_writer: Callable[..., None], sides: dict[str, list[str]]
+    tmp_path: Path,
+    split_writer: Callable[..., None],
+    sides: dict[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     split_writer(tmp_path / "test", "test", sides)
     with pytest.raises(DatasetError, match="digests"):
         testset.lock_of(tmp_path / "test")
+    monkeypatch.setattr("sys.argv", ["testset", str(tmp_path / "test")])
+    with pytest.raises(SystemExit, match="digests"):
+        run_command()
     split = dataset.open_split(tmp_path / "test")
     columns = split.arrays()
     columns["pixel_digests"] = np.array([f"{number:064x}" for number in range(len(columns["labels"]))])
     manifest = {**split.manifest, "shards": [dataset.write_shard(tmp_path / "test", 0, columns)]}
     (tmp_path / "test" / "manifest.json").write_text(json.dumps(manifest))
     lock = testset.lock_of(tmp_path / "test")
+    run_command()
+    assert json.loads(capsys.readouterr().out) == lock, "what the command prints goes into the plan as it is"
     assert lock["sha256"] == testset.content_digest(columns)
     assert lock["patients"] == sorted(patient_digest(patient) for patient in sides["test"])
     split = dataset.open_split(tmp_path / "test")

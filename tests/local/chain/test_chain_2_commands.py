@@ -46,7 +46,7 @@ def make(words: str, environment: Mapping[str, str]) -> subprocess.CompletedProc
     ("words", "said"),
     [
         ("reconcile", "difference"),
-        ("redrive", "sent"),
+        ("redrive", "dead_letters"),
         ("keys-local", "365"),
         ("unlock-local", "local is not locked."),
     ],
@@ -68,7 +68,7 @@ def test_the_outputs_are_json_for_other_programs(environment: dict[str, str], ou
 def test_the_doctor_finds_nothing_wrong_with_a_healthy_stack(environment: dict[str, str]) -> None:
     done = make("doctor JSON=1", environment)
     findings = json.loads(done.stdout)
-    assert [one for one in findings if one["status"] == "fault"] == []
+    assert [one for one in findings if one["state"] == "fault"] == []
     assert done.returncode == 0, done.stderr
 
 

@@ -65,11 +65,11 @@ def test_the_outputs_are_json_for_other_programs(environment: dict[str, str], ou
     assert {"demo_users", "client_environment"} <= told.keys()
 
 
-def test_the_doctor_finds_nothing_wrong_with_a_healthy_stack(environment: dict[str, str]) -> None:
+def test_the_doctor_finds_nothing_but_the_alarms_that_the_chain_earned(environment: dict[str, str]) -> None:
     done = make("doctor JSON=1", environment)
-    findings = json.loads(done.stdout)
-    assert [one for one in findings if one["state"] == "fault"] == []
-    assert done.returncode == 0, done.stderr
+    faults = [one for one in json.loads(done.stdout) if one["state"] == "fault"]
+    assert [one for one in faults if not one["message"].startswith("sounding: ")] == []
+    assert done.returncode == bool(faults), done.stderr
 
 
 @contextmanager

@@ -224,7 +224,7 @@ layers: ## build the Lambda layers for both runtimes
 
 .PHONY: test
 test: setup setup-preview ## all tests: unit, contract, policy, integration over the whole chain
-	@$(PYTHON) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/local/chain --ignore=tests/e2e tests
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/local/chain --ignore=tests/e2e tests
 	@$(PYTHON) -m pytest -q tests/local/chain
 
 .PHONY: test-e2e

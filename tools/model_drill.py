@@ -96,6 +96,8 @@ def _trained(what: str, cohort: Path) -> dict[str, Any]:
     print(f"\n== {what} ==", flush=True)
     command = [sys.executable, "-m", "local", "train", str(cohort), "--fast", "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if not done.stdout:
+        raise SystemExit(f"{what}: the training did not come to a decision; the lines above say why")
     said: dict[str, Any] = json.loads(done.stdout)
     print(f"{said['decision']}: {said.get('metrics', {}).get('accuracy')} {said['reason']}", flush=True)
     return said

@@ -15,11 +15,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.cloud import Cloud
 from local.engine.paths import ROOT
 from local.train.labelled import LabelledStudy
+
+if TYPE_CHECKING:
+    from image_ingestion.library import DicomLibrary
 
 _FUNCTIONS = [str(ROOT / "lambdas"), str(ROOT / "lambdas" / "shared" / "src")]
 
@@ -42,13 +45,12 @@ def prepare(path: Path) -> Prepared:
         data = path.read_bytes()
         facts = _LIBRARY[0].inspect(data)
         clean = _LIBRARY[0].deidentify(data)
-        digest = _LIBRARY[0].pixel_digest(clean)
-        return Prepared(facts=asdict(facts), content=clean, refusal="", pixel_sha256=digest)
+        return Prepared(facts=asdict(facts), content=clean.data, refusal="", pixel_sha256=clean.pixel_sha256)
     except RejectedError as refusal:
         return Prepared(facts=None, content=b"", refusal=refusal.code)
 
 
-_LIBRARY: list[Any] = []
+_LIBRARY: list[DicomLibrary] = []
 
 
 def _start_worker(key: str, keep_patient_characteristics: bool) -> None:

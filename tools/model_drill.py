@@ -34,10 +34,13 @@ def main() -> int:
         "--patients", type=int, default=36, help="of the champion's cohort; the larger one has a half more"
     )
     asked = parser.parse_args()
+    up = (RUN / "aws" / "ready.json").is_file()
+    if up and _served():
+        raise SystemExit("a model is in service, and the drill's would be judged against it: make down, then again")
     small = _cohort(asked.cohorts / "small", asked.patients, seed=7)
     spoiled = _spoiled(small, asked.cohorts / "spoiled")
     larger = _cohort(asked.cohorts / "larger", asked.patients * 3 // 2, seed=8)
-    before = len(_registry("history", "--json")) if (RUN / "aws" / "ready.json").is_file() else 0
+    before = len(_registry("history", "--json")) if up else 0
 
     champion = _trained("a champion", small)
     worse = _trained("a worse challenger", spoiled)

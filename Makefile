@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 RUN := $(or $(IMAGING_RUN_DIR),.run)
+LOCALLY := --environment "$(RUN)/aws/ready.json"
 SETUP := $(PYTHON3) tools/bootstrap.py
 export PYTHONUNBUFFERED := 1
 PATIENTS ?= 100
@@ -83,11 +84,11 @@ model-drill: up ## a champion, a worse challenger refused, a better one promoted
 	@$(PYTHON) -m tools.model_drill
 
 monitor-%: setup-unit-quiet ## monitor-prod, ...: what a stack is doing now, until Ctrl-C (monitor-local: this machine's)
-	@$(PYTHON) -m operations $(if $(filter local,$*),--environment "$(RUN)/aws/ready.json") monitor --stack $*
+	@$(PYTHON) -m operations $(if $(filter local,$*),$(LOCALLY)) monitor --stack $*
 
 .PHONY: console
 console: up ## a page about the local stack: the way of one image, alarms, why IAM denies, resources; until Ctrl-C
-	@$(PYTHON) -m operations --environment "$(RUN)/aws/ready.json" console --stack local --state "$(RUN)"/state/.pulumi/stacks/healthcare-imaging-mlops/local.json
+	@$(PYTHON) -m operations $(LOCALLY) console --stack local --state "$(RUN)"/state/.pulumi/stacks/healthcare-imaging-mlops/local.json
 
 deploy-%: setup-unit-quiet ## deploy-dev, ...: look for drift and save a plan; with CONFIRM=yes apply that plan (for a team CI does it)
 	@$(PYTHON) -m gitops $(if $(filter yes,$(CONFIRM)),apply,plan) --stack $* --commit "$$(git rev-parse HEAD)"
@@ -97,7 +98,7 @@ unlock-%: setup-unit-quiet ## unlock-prod, ...: who holds a stack's lock; a dead
 	@$(PYTHON) -m $(if $(filter local,$*),local unlock,operations unlock --stack $*) $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(filter yes,$(FORCE)),--force)
 
 keys-%: setup-unit-quiet ## keys-prod, ...: does every KMS key rotate; KEY=phi (or all) with CONFIRM=yes rotates it now
-	@$(PYTHON) -m operations $(if $(filter local,$*),--environment "$(RUN)/aws/ready.json") keys --stack $* $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(JSON),--json)
+	@$(PYTHON) -m operations $(if $(filter local,$*),$(LOCALLY)) keys --stack $* $(if $(filter yes,$(CONFIRM)),--confirm) $(if $(JSON),--json)
 
 rekey-%: setup-unit-quiet ## rekey-prod, ...: a new data key for the secrets in a stack's state and file: CONFIRM=yes REASON="..."
 	@$(PYTHON) -m operations rekey --stack $* $(if $(PROVIDER),--provider "$(PROVIDER)") $(if $(filter yes,$(CONFIRM)),--confirm)
@@ -107,11 +108,11 @@ destroy-%: ## destroy-dev, ...: delete a stack's resources; the engine asks, and
 
 .PHONY: reconcile
 reconcile: setup ## compare every stage of the local stack's ingestion, and drive again what stopped
-	@$(PYTHON) -m operations --environment "$(RUN)/aws/ready.json" reconcile --stack local --full
+	@$(PYTHON) -m operations $(LOCALLY) reconcile --stack local --full
 
 .PHONY: redrive
 redrive: setup ## send the local stack's dead letters and failed executions again
-	@$(PYTHON) -m operations --environment "$(RUN)/aws/ready.json" redrive --stack local
+	@$(PYTHON) -m operations $(LOCALLY) redrive --stack local
 
 .PHONY: preview
 preview: setup-preview ## preview a stack offline with the policy pack: make preview STACK=prod
@@ -181,7 +182,7 @@ security-scan: scan-tools lint-workflows ## known vulnerabilities, secrets, lice
 
 .PHONY: validate-local
 validate-local: up ## look at the local stack as from outside, then send a canary image through the whole way and out again
-	@$(PYTHON) -m operations --environment "$(RUN)/aws/ready.json" canary --stack local
+	@$(PYTHON) -m operations $(LOCALLY) canary --stack local
 	@$(PYTHON) -m local outputs | $(PYTHON) -m tools.validate local --outputs -
 
 validate-%: ## validate-dev, ...: look at a live stack from outside: API, TLS, alarms; CANARY=1 sends an image through, too

@@ -15,9 +15,9 @@ BOUNDARY = "boundary"
 RESPONDER_BOUNDARY = "responder-boundary"
 PROTECTED_ROLES = ("breach", "break-glass")
 """Beginnings of the roles that breach response must never touch: its own and the people's way in."""
-_MAXIMUM_POLICY_CHARACTERS = 6144
 SCALING_ALARMS = "TargetTracking-endpoint/"
 """How Application Auto Scaling names the alarms of an endpoint's variants; the endpoint's name follows."""
+_MAXIMUM_POLICY_CHARACTERS = 6144
 """IAM's limit for a managed policy, white space not counted."""
 
 

@@ -17,6 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operations import backfill as back_filling
 from operations import registry, trial
+from operations import rekey as rekeying
+from operations import unlock as unlocking
 from operations.redrive import Names, redrive_dead_letters, redrive_executions
 from operations.stack import PROJECT, Stack, account, prefix
 
@@ -221,17 +223,10 @@ def unlock(
     reason: Annotated[str, typer.Option(help="Why; it is kept with the deed.", envvar="REASON")] = "",
 ) -> None:
     """The engine's lock that a killed update left: who holds it, since when; taken only when nobody can hold it."""
-    from operations import unlock as unlocking
-
     found = unlocking.Unlock(stack=stack, project=PROJECT, pulumi=unlocking.cli(Path.cwd()))
-    try:
-        code = unlocking.carry_out(
-            found, confirm=confirm, force=force, reason=reason, now=datetime.now(UTC), say=typer.echo
-        )
-    except unlocking.UnlockError as error:
-        sys.stderr.write(f"{error}\n")
-        raise typer.Exit(2) from error
-    raise typer.Exit(code)
+    raise typer.Exit(
+        unlocking.carry_out(found, confirm=confirm, force=force, reason=reason, now=datetime.now(UTC), say=typer.echo)
+    )
 
 
 @app.command()
@@ -272,16 +267,9 @@ def rekey(
     reason: Annotated[str, typer.Option(help="Why; it is kept with the deed.", envvar="REASON")] = "",
 ) -> None:
     """A new data key for the secrets in a stack's state and stack file."""
-    from operations import rekey as rekeying
-    from operations import unlock as unlocking
-
     lock = unlocking.Unlock(stack=stack, project=PROJECT, pulumi=unlocking.cli(Path.cwd()))
     found = rekeying.Rekey(unlock=lock, file=Path(f"Pulumi.{stack}.yaml"), provider=provider)
-    try:
-        rekeying.carry_out(found, confirm=confirm, reason=reason, now=datetime.now(UTC), say=typer.echo)
-    except unlocking.UnlockError as error:
-        sys.stderr.write(f"{error}\n")
-        raise typer.Exit(2) from error
+    rekeying.carry_out(found, confirm=confirm, reason=reason, now=datetime.now(UTC), say=typer.echo)
 
 
 def main() -> int:
@@ -292,6 +280,9 @@ def main() -> int:
         sys.stderr.write(f"{error.format_message()}\n")
     except FileNotFoundError as error:
         sys.stderr.write(f"There is no {error.filename}: is the stack up?\n")
+    except unlocking.UnlockError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     except (KeyboardInterrupt, typer.Abort):
         return 0
     except (ClientError, BotoCoreError) as error:

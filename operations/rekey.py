@@ -6,7 +6,6 @@ key leaves it; `pulumi stack change-secrets-provider` draws another, also when t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import yaml
 from operations.unlock import Unlock, UnlockError
 
 _CIPHERTEXT: Final = re.compile(r'"ciphertext":')
-_WRAPPED: Final = ("awskms://",)
+_BY_KMS: Final = "awskms://"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class Rekey:
             raise UnlockError(f"There is no {self.file.name} here: run it in the checkout, the file is written.")
         today = str(self._told().get("secretsprovider", ""))
         wanted = self.provider or today
-        if not wanted.startswith(_WRAPPED):
+        if not wanted.startswith(_BY_KMS):
             raise UnlockError(
                 f"{self.file.name} names no KMS key as `secretsprovider`: its secrets hang on a passphrase, which a "
                 f"person types: pulumi stack change-secrets-provider passphrase --stack {self.unlock.stack}"
@@ -58,25 +57,17 @@ class Rekey:
         stack, state = self.unlock.stack, self.unlock.state()
         if self.unlock.holders(state):
             raise UnlockError(f"{stack} is locked: make unlock-{stack} tells by whom.")
-        if not reason.strip():
-            raise UnlockError("Say why, as REASON: it is kept beside the state.")
+        told = {**self.unlock.deed(state, reason=reason, now=now), "from": today, "to": wanted}
         before, key = self.secrets(), self._told().get("encryptedkey")
-        told = {"by": state.caller(), "reason": reason.strip(), "at": now.isoformat(), "from": today, "to": wanted}
-        record = f".pulumi/operations/{self.unlock.project}/{stack}/{now:%Y%m%dT%H%M%S}Z-rekey.json"
-        state.keep(record, json.dumps(told, indent=1) + "\n")
-        code, _ = self.unlock.pulumi(["stack", "change-secrets-provider", wanted, "--stack", stack])
-        if code:
-            raise UnlockError("`pulumi stack change-secrets-provider` failed: its errors are above.")
+        record = self.unlock.keep(state, "rekey.json", told, now=now)
+        self.unlock.ask("stack", "change-secrets-provider", wanted, "--stack", stack)
         if self._told().get("encryptedkey") == key or self.secrets() != before:
             raise UnlockError(f"The data key or the number of secrets is not as expected: restore {self.file.name}.")
         return record
 
     def secrets(self) -> int:
         """How many secrets the state holds; they stay encrypted."""
-        code, text = self.unlock.pulumi(["stack", "export", "--stack", self.unlock.stack])
-        if code:
-            raise UnlockError("`pulumi stack export` failed: its errors are above.")
-        return len(_CIPHERTEXT.findall(text))
+        return len(_CIPHERTEXT.findall(self.unlock.ask("stack", "export", "--stack", self.unlock.stack)))
 
     def _told(self) -> dict[str, Any]:
         return cast("dict[str, Any]", yaml.safe_load(self.file.read_text()) or {})

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -147,7 +147,7 @@ class Unlock:
 
     def state(self) -> State:
         """The backend that the CLI uses here. Raises UnlockError for a service."""
-        url = str(self._json("whoami", "--json")["url"])
+        url = str(json.loads(self.ask("whoami", "--json"))["url"])
         state = state_of(url)
         if state is None:
             raise UnlockError(
@@ -175,15 +175,8 @@ class Unlock:
         doubts = self.doubts(holders, now)
         if doubts and not force:
             raise UnlockError("\n".join([*doubts, "If you know better: FORCE=yes, which is kept with the reason."]))
-        if not reason.strip():
-            raise UnlockError("Say why, as REASON: it is kept beside the state.")
-        record = f".pulumi/operations/{self.project}/{self.stack}/{now:%Y%m%dT%H%M%S}Z-unlock-{holders[0].name}"
         told = {
-            "stack": self.stack,
-            "at": now.isoformat(timespec="seconds"),
-            "by": state.caller(),
-            "run": _workflow_run(),
-            "reason": reason.strip(),
+            **self.deed(state, reason=reason, now=now),
             "forced": bool(doubts),
             "doubts": doubts,
             "taken": [
@@ -193,7 +186,7 @@ class Unlock:
         }
         if {one.name for one in self.holders(state)} != {one.name for one in holders}:
             raise UnlockError("Another run has taken or given back the lock just now: look again.")
-        state.keep(record, json.dumps(told, indent=1) + "\n")
+        record = self.keep(state, f"unlock-{holders[0].name}", told, now=now)
         code, _ = self.pulumi(["cancel", "--yes", "--stack", self.stack])
         left = self.holders(state)
         if code or left:
@@ -204,10 +197,30 @@ class Unlock:
 
     def pending(self) -> list[str]:
         """Resources that the cut off update was working on, which a refresh has to look at."""
-        deployment = cast(
-            "dict[str, Any]", self._json("stack", "export", "--stack", self.stack).get("deployment") or {}
-        )
+        told = cast("dict[str, Any]", json.loads(self.ask("stack", "export", "--stack", self.stack)))
+        deployment = cast("dict[str, Any]", told.get("deployment") or {})
         return [f"{one['type']} {one['resource']['urn']}" for one in deployment.get("pending_operations") or []]
+
+    def ask(self, *arguments: str) -> str:
+        """What `pulumi ARGUMENTS` prints. Raises UnlockError when it fails."""
+        code, output = self.pulumi(arguments)
+        if code:
+            raise UnlockError(f"`pulumi {' '.join(arguments[:2])}` failed: its errors are above.")
+        return output
+
+    def deed(self, state: State, *, reason: str, now: datetime) -> dict[str, Any]:
+        """What every record of a deed on the stack begins with. Raises UnlockError without a reason."""
+        if not reason.strip():
+            raise UnlockError("Say why, as REASON: it is kept beside the state.")
+        at = now.isoformat(timespec="seconds")
+        run = _workflow_run()
+        return {"stack": self.stack, "at": at, "by": state.caller(), "run": run, "reason": reason.strip()}
+
+    def keep(self, state: State, name: str, told: Mapping[str, Any], *, now: datetime) -> str:
+        """Write the record of a deed beside the state; where it lies."""
+        record = f".pulumi/operations/{self.project}/{self.stack}/{now:%Y%m%dT%H%M%S}Z-{name}"
+        state.keep(record, json.dumps(told, indent=1) + "\n")
+        return record
 
     def _doubt(self, holder: Holder, now: datetime) -> str:
         who = f"{holder.user}@{holder.host}"
@@ -217,12 +230,6 @@ class Unlock:
             minutes, old = (int(each.total_seconds() // 60) for each in (age, self.old_enough))
             return f"{who} took the lock {minutes} minutes ago on another machine: an update may take {old}."
         return ""
-
-    def _json(self, *arguments: str) -> dict[str, Any]:
-        code, output = self.pulumi(arguments)
-        if code:
-            raise UnlockError(f"`pulumi {' '.join(arguments[:2])}` failed: its errors are above.")
-        return cast("dict[str, Any]", json.loads(output))
 
 
 def carry_out(

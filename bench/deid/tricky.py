@@ -148,6 +148,14 @@ def insert(data: bytes, element: bytes) -> bytes:
     return data[:position] + element + data[position:]
 
 
+def base_with(*elements: tuple[int, bytes, bytes]) -> bytes:
+    """The plain object with (tag, VR, value) put in as they are, which pydicom would not write."""
+    data = encode(base())
+    for tag, vr, value in elements:
+        data = insert(data, raw_element(tag >> 16, tag & 0xFFFF, vr, value))
+    return data
+
+
 def deflated(data: bytes) -> bytes:
     """The same object in the deflated transfer syntax."""
     data_set = pydicom.dcmread(BytesIO(data))

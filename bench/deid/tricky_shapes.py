@@ -5,16 +5,9 @@ Each is the smallest one of a kind that once passed.
 
 from pydicom.dataset import Dataset
 
-from bench.deid.tricky import base, case, encode, insert, raw_element
+from bench.deid.tricky import base, base_with, case, encode
 
 _IMAGE = ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
-
-
-def _with(*elements: tuple[int, bytes, bytes]) -> bytes:
-    data = encode(base())
-    for tag, vr, value in elements:
-        data = insert(data, raw_element(tag >> 16, tag & 0xFFFF, vr, value))
-    return data
 
 
 @case()
@@ -27,7 +20,7 @@ def names_inside_longer_words() -> bytes:
 
 @case()
 def letters_of_sixteen_bits_in_short_text() -> bytes:
-    return _with(
+    return base_with(
         (0x00181180, b"SH", "Wexcombe".encode("utf-16-be")),
         (0x00189005, b"SH", b"\xff\xfe" + "Wexcombe".encode("utf-16-le")),
         (0x00181210, b"SH", "Thistlewood".encode("utf-16-le")),
@@ -36,7 +29,7 @@ def letters_of_sixteen_bits_in_short_text() -> bytes:
 
 @case()
 def text_behind_a_null() -> bytes:
-    return _with((0x00181210, b"SH", b"B70f\0Wexcombe"), (0x00181160, b"SH", b"A\0Thistlewood"))
+    return base_with((0x00181210, b"SH", b"B70f\0Wexcombe"), (0x00181160, b"SH", b"A\0Thistlewood"))
 
 
 @case()
@@ -56,7 +49,7 @@ def names_of_lookup_tables() -> bytes:
 
 @case()
 def binary_numbers_that_spell() -> bytes:
-    return _with(
+    return base_with(
         (0x00189602, b"FD", b"WexcombeThistlew"),
         (0x00283006, b"OW", b"Thistlewood "),
         (0x00720026, b"AT", b"Wexcombe"),

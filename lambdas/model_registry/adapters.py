@@ -222,8 +222,10 @@ class SageMakerHosting:
 
     def scale(self) -> None:
         """Let the endpoint's variants scale, where the plan says so and the endpoint is in service."""
-        current = self._describe() if self._scaling is not None else None
-        if self._scaling is not None and current is not None and current["EndpointStatus"] == "InService":
+        if self._scaling is None:
+            return
+        current = self._describe()
+        if current is not None and current["EndpointStatus"] == "InService":
             self._scaling.enrol(_variants(current))
 
     def _guards(self, current: str, guarded: bool) -> dict[str, Any]:

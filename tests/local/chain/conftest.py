@@ -1,12 +1,15 @@
 """One local stack for all tests of the whole chain: brought up by the real engine, removed at the end."""
 
+import os
 import socket
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from local.cloud import Cloud
+from local.engine.paths import ROOT
 from local.stack import LocalStack
 
 
@@ -14,6 +17,22 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def run_command(
+    *command: str, given: str = "", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command as people type it, in the project's folder, with `environment` over this process's own."""
+    return subprocess.run(
+        command,
+        input=given,
+        env={**os.environ, **(environment or {})},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="session")

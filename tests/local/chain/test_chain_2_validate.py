@@ -1,8 +1,6 @@
 """`make validate-local`: the stack as a stranger sees it, and a canary image that leaves no trace."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,28 +9,14 @@ import pytest
 from local.cloud import Cloud
 from local.stack import LocalStack
 from tests.fixtures.notebooks import run as run_notebook
+from tests.local.chain.conftest import run_command
 
 pytestmark = [pytest.mark.local, pytest.mark.engine]
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def run(*arguments: str, given: str = "", env: dict | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        input=given,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=400,
-        check=False,
-    )
 
 
 def test_the_stack_is_as_it_should_be_from_outside(stack: LocalStack, out: dict) -> None:
     told = json.dumps({**out, "client_environment": stack.client_environment()})
-    done = run("tools.validate", "local", "--outputs", "-", given=told)
+    done = run_command(sys.executable, "-m", "tools.validate", "local", "--outputs", "-", given=told)
     *faults, total = done.stdout.splitlines()
     assert total.endswith(f"alarms and the API were looked at: {len(faults)} faults"), done.stdout + done.stderr
     # what the chain did before may sound for its period; a stack that nothing happened to is silent
@@ -55,7 +39,10 @@ def test_the_notebook_of_deployment_validation_runs(
 def test_a_canary_comes_through_and_leaves_nothing(stack: LocalStack, cloud: Cloud, out: dict) -> None:
     table = {"TableName": "healthcare-imaging-mlops-local-image-tracking", "Select": "COUNT"}
     before = cloud.client("dynamodb").scan(**table)["Count"]
-    done = run("operations", "canary", "--stack", "local", "--limit", "300", env=stack.client_environment())
+    done = run_command(
+        *(sys.executable, "-m", "operations", "canary", "--stack", "local", "--limit", "300"),
+        environment=stack.client_environment(),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     for stage in ("uploaded", "imported", "read back", "removed"):
         assert stage in done.stdout

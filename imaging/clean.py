@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from imaging import coded, content, documents, free_text, icc
+from imaging import coded, content, documents, fonts, free_text, icc
 from imaging.charset import decode_text, known_terms
 from imaging.dictionary import PIXEL_DATA, TEXT_VRS, is_private, is_standard_uid, keyword_of, vr_of
 from imaging.forms import SPECIFIC_CHARACTER_SET, Form, charset, fits, fits_as_met_before, form_of
@@ -230,6 +230,8 @@ class Cleaner:
             return self.with_value(element, charset(value))
         if form == "media type":
             return self.with_value(element, b"application/octet-stream")
+        if form == "font":
+            return self.with_value(element, fonts.STAND_INS[element.tag])
         if form in ("number", "binary", "floats"):
             return self.dummy(element)
         parts = [part if fits(form, part) else self._in_words(part, element) for part in value.split(b"\\")]

@@ -1,8 +1,8 @@
 """Whether a value that may stay has the form of what it is meant to hold; anything else may be prose or a name.
 
 A defined term is short and plain, a number is a number, a technical name is printable ASCII, no UID, no person name
-and no address, and binary numbers spell nothing. Vendors write terms with a few more signs than PS3.5 6.2 allows;
-letters of both cases, commas and carets are what people type.
+and no address, a font is a known one, and binary numbers spell nothing. Vendors write terms with a few more signs
+than PS3.5 6.2 allows; letters of both cases, commas and carets are what people type.
 """
 
 import re
@@ -10,12 +10,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, Literal
 
+from imaging import fonts
 from imaging.charset import known_terms
 from imaging.dictionary import vr_of
 from imaging.documents import is_known
 from imaging.structure import Bytes
 
-Form = Literal["", "age", "number", "term", "character set", "media type", "text", "binary", "floats"]
+Form = Literal["", "age", "number", "term", "character set", "media type", "font", "text", "binary", "floats"]
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 _SHORT: Final = 64
 _MEDIA_TYPES: Final = frozenset((0x00420012, 0x00420014))
@@ -45,6 +46,8 @@ def form_of(tag: int, vr: str) -> Form:
         return "character set"
     if tag in _MEDIA_TYPES:
         return "media type"
+    if tag in fonts.STAND_INS:
+        return "font"
     if tag in _TERMS_IN_TEXT:
         return "term"
     expected = vr_of(tag)
@@ -82,4 +85,5 @@ _TESTS: Final[dict[Form, Callable[[bytes], bool]]] = {
     "floats": lambda value: len(value) < _LEAST_OF_FLOATS or _SPELLED.fullmatch(value) is None,
     "character set": lambda value: charset(value) == value.rstrip(b"\0 "),
     "media type": lambda value: all(is_known(kind.decode("latin-1")) for kind in value.split(b"\\")),
+    "font": fonts.is_known,
 }

@@ -75,3 +75,13 @@ def float_pixels_inside_a_sequence() -> bytes:
     item.add_new(0x7FE00008, "OF", b"Wexcombe")
     data_set.ReferencedImageSequence = [item]
     return encode(data_set)
+
+
+@case()
+def names_of_fonts() -> bytes:
+    """Text style outside of an annotation, which the profile would replace whole."""
+    data_set, box, style = base(), Dataset(), Dataset()
+    style.FontName, style.FontNameType, style.CSSFontName = "Wexcombe", "ISO_32000", "'Thistlewood', serif"
+    box.TextStyleSequence = [style]
+    data_set.StructuredDisplayTextBoxSequence = [box]
+    return encode(data_set)

@@ -39,6 +39,15 @@ from imaging.values import is_time
         ("character set", b"ISO_IR 100\\WEXCOMBE", False),
         ("media type", b"application/pdf ", True),
         ("media type", b"application/wexcombe", False),
+        ("font", b"Helvetica-BoldOblique ", True),
+        ("font", b"Arial,BoldItalic", True),
+        ("font", b"TimesNewRomanPS-BoldMT", True),
+        ("font", b"'DejaVu Sans', Verdana, sans-serif", True),
+        ("font", b"Wexcombe", False),
+        ("font", b"Arial Wexcombe", False),
+        ("font", b"Helvetica, Thistlewood", False),
+        ("font", b"", True),
+        ("font", b"Arial" + b"Bold" * 100, False),
         ("", b"anything", True),
     ],
 )
@@ -56,6 +65,8 @@ def test_a_value_has_the_form_or_not(form: Form, value: bytes, stays: bool) -> N
         (0x00281054, "LO", "term"),
         (0x00189087, "FD", "binary"),
         (0x00540016, "FL", "floats"),
+        (0x00700227, "LO", "font"),
+        (0x00700229, "UN", "font"),
     ],
 )
 def test_the_definition_of_ps36_goes_before_what_an_object_declares(tag: int, vr: str, form: Form) -> None:

@@ -74,6 +74,22 @@ def test_graphics_stay_without_their_text(data_set: Dataset, to_bytes: Callable[
     assert "TextObjectSequence" not in basic
 
 
+def test_text_keeps_a_known_font_and_no_other(data_set: Dataset, to_bytes: Callable[..., bytes]) -> None:
+    styles = [Dataset() for _ in range(2)]
+    for style, name in zip(styles, ("Helvetica-Bold", "Wexcombe"), strict=True):
+        style.FontName, style.FontNameType, style.CSSFontName = name, "ISO_32000", name
+    annotation, notes = Dataset(), [Dataset(), Dataset()]
+    for note, style in zip(notes, styles, strict=True):
+        note.UnformattedTextValue, note.AnchorPoint, note.TextStyleSequence = "chest", [1.0, 2.0], [style]
+    annotation.GraphicLayer, annotation.TextObjectSequence = "LAYER", notes
+    data_set.GraphicAnnotationSequence = [annotation]
+    kept = cleaned(to_bytes(data_set), Option.GRAPHICS).GraphicAnnotationSequence[0].TextObjectSequence
+    known, unknown = (note.TextStyleSequence[0] for note in kept)
+    assert (known.FontName, known.CSSFontName) == ("Helvetica-Bold", "Helvetica-Bold")
+    assert (unknown.FontName, unknown.CSSFontName) == ("Helvetica", "sans-serif")
+    assert unknown.FontNameType == "ISO_32000"
+
+
 def test_acquisition_context_is_kept_only_when_its_content_is_cleaned(
     data_set: Dataset, to_bytes: Callable[..., bytes]
 ) -> None:

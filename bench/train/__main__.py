@@ -1,7 +1,7 @@
 """Images a second: the input pipeline alone, and our training beside a plain Keras loop, round robin in one run.
 
     .venvs/train/bin/python -m bench.train                                             small_cnn at 64 pixels
-    .venvs/train/bin/python -m bench.train --backbone resnet50 --image-size 224 --batch-size 8 --images 192
+    .venvs/train/bin/python -m bench.train --backbone resnet50 --image-size 224 --batch-size 4 --images 96
 
 All three train the same network on the same images with the same batch size, class weights and validation. `plain
 Keras` is model.fit over arrays in memory and nothing else; `ours` adds shards from disk, checkpoint, metric line and
@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from training import names
+from training.batches import MIN_STEPS, passes_per_epoch
 
 GOAL = 0.05
 VALIDATION_SHARE = 8
@@ -37,6 +38,11 @@ def main() -> int:
     parser.add_argument("--precision", choices=names.PRECISIONS, default="auto", help="arithmetic of all three ways")
     parser.add_argument("--json", action="store_true", help="figures as JSON instead of a table")
     options = parser.parse_args()
+    if passes_per_epoch(options.images, options.batch_size) > 1:
+        parser.error(
+            f"--images {options.images} is under {MIN_STEPS} batches of {options.batch_size}: our epoch passes over "
+            "so small a split several times, the plain loop once"
+        )
     from bench.train.loops import measure, table, write_split  # TensorFlow: not for --help
 
     with tempfile.TemporaryDirectory(prefix="bench-train-") as scratch:

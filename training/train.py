@@ -227,6 +227,7 @@ def fit(run: Run) -> None:
                 epochs=progress.epoch + 1,
                 class_weight=class_weights(run.train),
                 callbacks=[at_end],
+                shuffle=False,  # the batches are in their order
                 verbose=0,
             )
 

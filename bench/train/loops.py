@@ -128,7 +128,7 @@ def plain_loop(options: argparse.Namespace, sides: dict[str, Split], ends: list[
 
 
 class TimedStore(CheckpointStore):
-    """A checkpoint store that remembers when each epoch was safe on disk."""
+    """A checkpoint store that remembers when each epoch was handed to it; it is written during the next."""
 
     def __init__(self, directory: Path, ends: list[float]) -> None:
         super().__init__(directory)

@@ -29,8 +29,8 @@ demo: setup ## the main job: bring the stack up and take real DICOM all the way 
 	@$(PYTHON) -m local demo --patients $(PATIENTS) --slices $(SLICES) --seed $(SEED) $(DEMO_OPTIONS)
 
 .PHONY: load-test
-load-test: setup ## many images at once through the local stack, none lost, none twice: make load-test FILES=1000
-	@$(PYTHON) -m bench.workflow --files $(or $(FILES),1000)
+load-test: setup ## many images at once through the local stack, none lost, none twice: make load-test FILES=1000 (ONE_BY_ONE=1: seconds a file)
+	@$(PYTHON) -m bench.workflow --files $(or $(FILES),1000) $(if $(ONE_BY_ONE),--one-by-one)
 
 .PHONY: train
 train: setup-quiet ## train on a cohort of your own: make train COHORT=DIR [FAST=1] [JSON=1]

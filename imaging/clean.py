@@ -9,17 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
 
 from imaging import coded, content, documents, fonts, free_text, icc
 from imaging.charset import decode_text, known_terms
 from imaging.dictionary import PIXEL_DATA, TEXT_VRS, is_private, is_standard_uid, keyword_of, vr_of
-from imaging.forms import SPECIFIC_CHARACTER_SET, Form, charset, fits, fits_as_met_before, form_of
+from imaging.forms import SPECIFIC_CHARACTER_SET, Form, charset, fits, form_of
+from imaging.plan import DECIDED, MOST_PLANS, PLANS, Decision, Plan
 from imaging.private import PrivateBlocks
 from imaging.profile import Action, Option, table
 from imaging.pseudonym import Pseudonymizer
 from imaging.residual import Identifiers
-from imaging.structure import Element
+from imaging.structure import Element, remember
 from imaging.unlisted import TEMPORAL, unlisted_action, why_dropped
 from imaging.values import capped_age, dummy, is_time, padded, shifted
 
@@ -31,36 +32,6 @@ _ICC_PROFILE: Final = 0x00282000
 _GRAPHIC_ANNOTATIONS: Final = 0x00700001
 _REWRITTEN: Final = frozenset((_ICC_PROFILE, PIXEL_DATA))
 _CONTENT_SEQUENCES: Final = frozenset((0x0040A730, 0x00400555, 0x00400610, 0x0040B020))
-
-
-class _Plan(NamedTuple):
-    """What happens to every element of one tag and VR under some options.
-
-    Attributes:
-        label: how it is counted.
-        touched: keyword for the audit record, "" when the value stays.
-        kept_as_it_is: the value stays if it has the form, unless an identifier of the object stands in a kept value.
-        form: what the value is then looked at for, "" for nothing.
-        depends_on_value: the plan holds for this value only.
-        done: the action's name, as it is written to the audit record.
-        same_for_all: every such element becomes the same, whatever its value.
-        stand_in: what it then becomes, None where it goes.
-    """
-
-    action: Action
-    label: str
-    touched: str
-    kept_as_it_is: bool
-    depends_on_value: bool
-    form: Form = ""
-    done: str = ""
-    same_for_all: bool = False
-    stand_in: Element | None = None
-
-
-_PLANS: Final[dict[frozenset[Option], dict[tuple[int, str], _Plan]]] = {}
-"""Plans by options, tag and VR: those of PS3.6, and of others a bounded number."""
-_MOST_PLANS: Final = 20_000
 
 
 @dataclass
@@ -88,10 +59,10 @@ class Cleaner:
     little: bool = True
     terms: tuple[str, ...] = ("",)
     depth: int = 0
-    _plans: "dict[tuple[int, str], _Plan]" = field(init=False)
+    _plans: dict[tuple[int, str], Plan] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._plans = _PLANS.setdefault(self.options, {})
+        self._plans = PLANS.setdefault(self.options, {})
 
     def data_set(self, elements: list[Element]) -> list[Element]:
         """A cleaned copy of one data set, sequences included."""
@@ -100,49 +71,60 @@ class Cleaner:
         charset = _first(elements, SPECIFIC_CHARACTER_SET)
         self.terms = outer if charset is None else tuple(known_terms(charset))
         private = PrivateBlocks(elements) if Option.SAFE_PRIVATE in self.options else None
-        media = _first(elements, _MEDIA_TYPE) or b""
         cleaned: list[Element] = []
-        quick, plans, counts, touched = self.identifiers.is_empty, self._plans, self.counts, self.touched
+        alone, counts, touched = self.identifiers.is_empty, self.counts, self.touched
+        decided = DECIDED.setdefault((self.options, self.little, alone), {})
         for element in elements:
-            plan = None
-            if element.items is None and element.value:
-                plan = plans.get((element.tag, element.vr)) or self._planned(element)
-                if quick and plan.kept_as_it_is and (not plan.form or fits_as_met_before(plan.form, element.value)):
-                    counts[plan.label] += 1
-                    cleaned.append(element)
+            decision = decided.get(element.raw) if element.met else None
+            if decision is None:
+                decision = self._decision(element, alone=alone)
+                if decision is None:
+                    kept = self._element(element, private, elements)
+                    if kept is not None:
+                        cleaned.append(kept)
                     continue
-                if plan.same_for_all and not private:
-                    counts[plan.label] += 1
-                    if plan.touched:
-                        touched[plan.touched] = plan.done
-                    if plan.stand_in is not None:
-                        cleaned.append(plan.stand_in)
-                    continue
-            kept = self._element(element, plan or self._plan(element), private, media)
-            if kept is not None:
-                cleaned.append(kept)
+                if element.met:
+                    remember(decided, element.raw, decision)
+            counts[decision.label] += 1
+            if decision.touched:
+                touched[decision.touched] = decision.done
+            if decision.result is not None:
+                cleaned.append(decision.result)
         cleaned = coded.safe(self, cleaned)
         self.terms = outer
         self.depth -= 1
         return private.without_idle_creators(cleaned) if private else cleaned
 
-    def _planned(self, element: Element) -> "_Plan":
+    def _decision(self, element: Element, *, alone: bool) -> Decision | None:
+        """What becomes of an element by itself, None where the rest of the object has a say."""
+        if element.items is not None or not element.value:
+            return None
+        plan = self._planned(element)
+        if plan.same_for_all and not (is_private(element.tag) and Option.SAFE_PRIVATE in self.options):
+            return Decision(plan.label, plan.touched, plan.done, plan.stand_in)
+        stays = alone and plan.kept_as_it_is and fits(plan.form, bytes(element.value))
+        return Decision(plan.label, "", "", element) if stays else None
+
+    def _planned(self, element: Element) -> Plan:
+        known = self._plans.get((element.tag, element.vr))
+        if known is not None:
+            return known
         plan = self._plan(element)
         if not plan.depends_on_value:
             stand_in = _stand_in(element, plan)
             same_for_all = stand_in is not None or (plan.action is Action.REMOVE and not _is_pixels(element))
             plan = plan._replace(same_for_all=same_for_all, stand_in=stand_in)
-        if not plan.depends_on_value and (vr_of(element.tag) or len(self._plans) < _MOST_PLANS):
+        if not plan.depends_on_value and (vr_of(element.tag) or len(self._plans) < MOST_PLANS):
             self._plans[element.tag, element.vr] = plan
         return plan
 
-    def _plan(self, element: Element) -> "_Plan":
+    def _plan(self, element: Element) -> Plan:
         """What the rules say of an element, from its tag and VR alone where possible."""
         if is_private(element.tag):
-            return _Plan(Action.REMOVE, "private: remove", "", False, False)
+            return Plan(Action.REMOVE, "private: remove", "", False, False)
         why = why_dropped(element)
         if why:
-            return _Plan(Action.REMOVE, why, "", False, False)
+            return Plan(Action.REMOVE, why, "", False, False)
         rule = table().get(element.tag)
         action = rule.action(self.options) if rule else unlisted_action(element, self.options)
         vr = _effective_vr(element)
@@ -154,18 +136,20 @@ class Cleaner:
         plain = action is Action.KEEP and form != "age" and element.tag not in _REWRITTEN
         plain = plain and not _is_pixels(element)  # whether it stays depends on the depth
         touched = "" if action is Action.KEEP else keyword_of(element.tag)
-        return _Plan(action, label, touched, plain, rule is None and vr == "UI", form, action.value)
+        return Plan(action, label, touched, plain, rule is None and vr == "UI", form, action.value)
 
-    def _element(self, element: Element, plan: "_Plan", private: PrivateBlocks | None, media: bytes) -> Element | None:
+    def _element(self, element: Element, private: PrivateBlocks | None, beside: list[Element]) -> Element | None:
         if private and is_private(element.tag):
             return self._private(element, private)
         if self._is_nested_pixels(element):
             self.counts["nested pixel data: remove"] += 1
             return None
+        plan = self._planned(element) if element.items is None and element.value else self._plan(element)
         self.counts[plan.label] += 1
         if plan.touched:
             self.touched[plan.touched] = plan.done
         if element.tag == _DOCUMENT and plan.action is Action.DUMMY:
+            media = _first(beside, _MEDIA_TYPE) or b""
             return self.with_value(element, documents.stand_in(media.strip(b" \0").decode("latin-1")))
         return self.handlers[plan.action](element)
 
@@ -359,7 +343,7 @@ def _is_pixels(element: Element) -> bool:
     return element.tag >> 16 == PIXEL_DATA >> 16
 
 
-def _stand_in(element: Element, plan: _Plan) -> Element | None:
+def _stand_in(element: Element, plan: Plan) -> Element | None:
     """What any element of this tag and VR becomes, None where a pseudonym or the rest of the object decides."""
     vr = _effective_vr(element)
     if element.tag in (PATIENT_ID, PATIENT_NAME, _DOCUMENT) or vr == "UI" or not plan.touched:

@@ -40,11 +40,14 @@ class Options:
             set removes dates.
         pixels_known_clean: the caller vouches that no identifier can be seen in the pixels.
         limits: bounds of reading.
+        digests: the report names input and output by their SHA-256. Half of the work where pixels are native: who
+            writes no report can do without.
     """
 
     chosen: frozenset[Option] = frozenset({Option.MODIFIED_DATES})
     pixels_known_clean: bool = False
     limits: Limits = DEFAULT_LIMITS
+    digests: bool = True
 
     def __post_init__(self) -> None:
         if {Option.FULL_DATES, Option.MODIFIED_DATES} <= self.chosen:
@@ -63,7 +66,7 @@ class Report:
         actions: number of elements by rule and action.
         attributes: action by keyword, for every attribute that was not kept.
         identifiers_searched: size of the harvest that the output was searched for.
-        input_sha256, output_sha256: hex digests.
+        input_sha256, output_sha256: hex digests, "" where none were asked for.
     """
 
     edition: str
@@ -186,13 +189,13 @@ def clean(data: bytes | memoryview, key: bytes, options: Options = DEFAULT_OPTIO
             attributes=dict(sorted(cleaner.touched.items())),
             identifiers_searched=len(identifiers),
             not_done=(NOT_DONE,) if Option.PIXELS in applied else (NOT_DONE, "clean pixel data"),
-            input_sha256=hashlib.sha256(data).hexdigest(),
-            output_sha256=_digest(pieces),
+            input_sha256=_digest((data,)) if options.digests else "",
+            output_sha256=_digest(pieces) if options.digests else "",
         ),
     )
 
 
-def _digest(pieces: tuple[bytes, Bytes, bytes]) -> str:
+def _digest(pieces: tuple[Bytes, ...]) -> str:
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)

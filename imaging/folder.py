@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from io import FileIO
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from imaging.errors import ImageRejected, ReasonCode
 
 _CHUNK: Final = 16
 _READ_BELOW: Final = 1024 * 1024
+_NUMPY_PAYS: Final = 1000
+"""Files from which on loading numpy costs less than it saves in looking for bits above those stored."""
 _FETCHED_UP_TO: Final = 64 * 1024 * 1024
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
@@ -121,6 +124,8 @@ def deidentify_folder(
         _Task(f"{source}/{relative}", relative, str(target), number, key, options)
         for number, relative in enumerate(_paths_below(str(source)))
     ]
+    if len(tasks) >= _NUMPY_PAYS and find_spec("numpy"):
+        import_module("numpy")
     taken: set[str] = set()
     for done in _results(tasks, workers):
         yield _placed(done, str(target), taken)
@@ -181,8 +186,9 @@ def _bytes_of(path: str, most: int) -> memoryview:
     Raises:
         ImageRejected: EMPTY or TOO_LARGE.
     """
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path costs as much as the reading
-        size = os.fstat(file.fileno()).st_size
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(file).st_size
         if size > most:
             raise ImageRejected(ReasonCode.TOO_LARGE, "", "limit max_bytes", f"the object is larger than {most} bytes")
         if not size:
@@ -193,13 +199,15 @@ def _bytes_of(path: str, most: int) -> memoryview:
                 return _SCRATCH.buffer[:read].toreadonly()
         # never closed by hand: views of it may outlive an exception; it goes with the last of them
         flags = mmap.MAP_SHARED | (getattr(mmap, "MAP_POPULATE", 0) if size <= _FETCHED_UP_TO else 0)
-        return memoryview(mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ))
+        return memoryview(mmap.mmap(file, 0, flags=flags, prot=mmap.PROT_READ))
+    finally:
+        os.close(file)
 
 
-def _read_into(buffer: memoryview, file: FileIO) -> int:
+def _read_into(buffer: memoryview, file: int) -> int:
     """How many bytes of the file there were, no more than the buffer holds."""
     read = 0
-    while count := file.readinto(buffer[read:]):
+    while count := os.readv(file, [buffer[read:]]):
         read += count
     return read
 

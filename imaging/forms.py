@@ -7,18 +7,15 @@ than PS3.5 6.2 allows; letters of both cases, commas and carets are what people 
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final, Literal
 
 from imaging import fonts
 from imaging.charset import known_terms
 from imaging.dictionary import vr_of
 from imaging.documents import is_known
-from imaging.structure import Bytes
 
 Form = Literal["", "age", "number", "term", "character set", "media type", "font", "text", "binary", "floats"]
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
-_SHORT: Final = 64
 _MEDIA_TYPES: Final = frozenset((0x00420012, 0x00420014))
 # possessive throughout: a value of megabytes that fits at no end must not be tried in all ways (CWE-1333)
 _NUMBER: Final = rb" *+(?:[+\-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+\-]?\d++)?+)?+ *+"
@@ -57,14 +54,6 @@ def form_of(tag: int, vr: str) -> Form:
 def fits(form: Form, value: bytes) -> bool:
     """Whether an encoded value has the form."""
     return not form or form == "age" or _TESTS[form](value)
-
-
-def fits_as_met_before(form: Form, value: Bytes) -> bool:
-    """`fits`, with short values remembered: those of a series are nearly the same in each image."""
-    return _short_fits(form, bytes(value)) if len(value) <= _SHORT else fits(form, bytes(value))
-
-
-_short_fits = lru_cache(maxsize=4096)(fits)
 
 
 def charset(value: bytes) -> bytes:

@@ -4,6 +4,7 @@
 limits bound. It looks at structure only; `imaging.validate` judges the attributes.
 """
 
+import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ PREAMBLE_BYTES: Final = 128
 _EXECUTABLE: Final = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa")
 TRANSFER_SYNTAX_UID: Final = 0x00020010
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
+_ELEMENT: Final = struct.Struct("<HH2sH")
 _LONG_FORM: Final = frozenset(vr.encode() for vr in LONG_VRS)
 _NO_OBJECT_SYNTAX: Final = ("JPIP", "SMPTE", "Papyrus", "MIME", "XML")
 """JPIP keeps the pixels behind an address outside the object (PS3.5 A.6), the others encode no Part 10 data set."""
@@ -164,13 +166,11 @@ def _file_meta(view: memoryview, limits: Limits) -> tuple[list[Element], int]:
     """Group 0002, which ends where another group starts: its declared length is not to be trusted."""
     position = PREAMBLE_BYTES + 4
     end = position
-    while len(view) - end >= 8 and view[end] == 2 and view[end + 1] == 0:
-        size = (
-            12 + int.from_bytes(view[end + 8 : end + 12], "little")
-            if bytes(view[end + 4 : end + 6]) in _LONG_FORM
-            else 8 + int.from_bytes(view[end + 6 : end + 8], "little")
-        )
-        end += size
+    while len(view) - end >= 8:
+        group, _, vr, length = _ELEMENT.unpack_from(view, end)
+        if group != 2:
+            break
+        end += 12 + int.from_bytes(view[end + 8 : end + 12], "little") if vr in _LONG_FORM else 8 + length
     if end > len(view):
         sentence = "the object ends inside its file meta information"
         raise ImageRejected(ReasonCode.TRUNCATED, "", "PS3.10 7.1", sentence)

@@ -3,10 +3,11 @@
 Samples are never changed. Text drawn into the samples is the concern of `imaging.pixel_risk` and `imaging.masking`.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 from imaging.dictionary import PIXEL_DATA
 from imaging.embedded_metadata import CodestreamError, blank_metadata, blank_rle
@@ -113,7 +114,7 @@ def _without_hidden_bits(value: Bytes, size: int, parsed: ParsedImage, image: Im
         return None
     if lowest < 0 or lowest + stored > allocated or (signed and lowest > 0):
         raise _refused(ReasonCode.BAD_VALUE, _HIGH_BITS, "High Bit does not fit Bits Stored and Bits Allocated")
-    if allocated == 16 and lowest == 0 and stored >= 8 and _high_bytes_fit(value, size, stored, signed, parsed.little):
+    if allocated == 16 and lowest == 0 and stored >= 8 and _samples_fit(value, size, stored, signed, parsed.little):
         return None
     order = "little" if parsed.little else "big"
     width = allocated // 8
@@ -126,8 +127,23 @@ def _without_hidden_bits(value: Bytes, size: int, parsed: ParsedImage, image: Im
     return b"".join(parts) + bytes(value[size:]) if changed else None
 
 
+def _samples_fit(value: Bytes, size: int, stored: int, signed: bool, little: bool) -> bool:
+    """Whether no 16-bit sample has a bit set above those stored, or a sign that is not extended into them.
+
+    By numpy at the speed of memory where something else has loaded it, which costs as much as a thousand images of
+    half a megabyte; no function's layer has it.
+    """
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None:
+        return _high_bytes_fit(value, size, stored, signed, little)
+    kind = ("<" if little else ">") + ("i2" if signed else "u2")
+    samples = numpy.frombuffer(value, dtype=kind, count=size // 2)
+    limit = 1 << (stored - signed)
+    return bool(samples.max() < limit and (not signed or samples.min() >= -limit))
+
+
 def _high_bytes_fit(value: Bytes, size: int, stored: int, signed: bool, little: bool) -> bool:
-    """Whether no 16-bit sample has a bit set above those stored; a delete-translate of the high bytes is quickest."""
+    """The same by a delete-translate of the high bytes, the quickest that the standard library has."""
     limit = 1 << (stored - 8)
     allowed = bytes(range(limit)) if not signed else bytes((*range(limit >> 1), *range(256 - (limit >> 1), 256)))
     if signed and stored == 8:

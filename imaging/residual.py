@@ -15,7 +15,7 @@ from imaging.errors import ImageRejected, ReasonCode
 from imaging.limits import Limits
 from imaging.parse import SPECIFIC_CHARACTER_SET, every_element, read
 from imaging.profile import Action, Option, table
-from imaging.structure import Bytes, Element
+from imaging.structure import Bytes, Element, remember
 
 _IDENTIFYING: Final = re.compile(
     r"(ID|IDs|Number|Numbers|Name|Names|Address|Physician|Identifier|BirthDate|UID|Telephone\w*|Telecom\w*)$"
@@ -158,25 +158,45 @@ def harvest(elements: Iterable[Element], options: frozenset[Option]) -> tuple[Id
 def _harvest(
     elements: Iterable[Element], options: frozenset[Option], found: Identifiers, terms: list[str], kept: list[Bytes]
 ) -> None:
-    roles = _ROLES.setdefault(options, {})
+    heard = _memory(options, tuple(terms))
     for element in elements:
         if element.items is not None:
             for item in element.items:
                 _harvest(item, options, found, terms, kept)
             continue
-        value = element.value
-        if not value:
+        if not element.value:
             continue
-        role = roles.get((element.tag, element.vr))
-        if role is None:
-            role = roles[element.tag, element.vr] = _role(element.tag, element.vr, options)
-        if role.stays:
-            kept.append(value)
-        if role.tells:
-            told = _told if len(value) <= _LONGEST else _told.__wrapped__
-            found.merge(told(element.tag, element.vr, bytes(value), tuple(terms)))
+        known = heard.get(element.raw) if element.met else None
+        if known is None:
+            known = _hear(element, options, terms)
+            if element.met:
+                remember(heard, element.raw, known)
+        if known.stays:
+            kept.append(element.value)
+        if known.told is not None:
+            found.merge(known.told)
         elif element.tag == SPECIFIC_CHARACTER_SET:
-            terms = known_terms(bytes(value))
+            terms = known_terms(bytes(element.value))
+            heard = _memory(options, tuple(terms))
+
+
+class _Heard(NamedTuple):
+    """What one value is worth: whether the profile keeps it, and whom it names, None when nobody."""
+
+    stays: bool
+    told: Identifiers | None
+
+
+@lru_cache(maxsize=64)
+def _memory(_: frozenset[Option], __: tuple[str, ...]) -> dict[Bytes, _Heard]:
+    """By the bytes of short elements, under options and character sets: the images of a study tell nearly the same."""
+    return {}
+
+
+def _hear(element: Element, options: frozenset[Option], terms: list[str]) -> _Heard:
+    role = _role(element.tag, element.vr, options)
+    told = _told(element.tag, element.vr, bytes(element.value), tuple(terms)) if role.tells else None
+    return _Heard(role.stays, told)
 
 
 class _Role(NamedTuple):
@@ -186,9 +206,7 @@ class _Role(NamedTuple):
     tells: bool
 
 
-_ROLES: Final[dict[frozenset[Option], dict[tuple[int, str], _Role]]] = {}
-
-
+@lru_cache(maxsize=8192)
 def _role(tag: int, vr: str, options: frozenset[Option]) -> _Role:
     if tag == PIXEL_DATA or (is_private(tag) and Option.SAFE_PRIVATE not in options):
         return _Role(False, False)
@@ -203,9 +221,8 @@ def _role(tag: int, vr: str, options: frozenset[Option]) -> _Role:
     return _Role(stays, not silent and bool(names_somebody))
 
 
-@lru_cache(maxsize=2048)
 def _told(tag: int, vr: str, value: bytes, terms: tuple[str, ...]) -> Identifiers:
-    """What one value tells; the images of a study tell nearly the same."""
+    """What one value tells."""
     found = Identifiers()
     if vr == "PN":
         _add_name(found, value, terms)

@@ -6,7 +6,7 @@ input: a hostile object costs a refusal, not memory. Nothing here interprets val
 
 import struct
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from imaging.dictionary import (
     ALL_VRS,
@@ -25,12 +25,16 @@ from imaging.limits import Limits
 UNDEFINED: Final = 0xFFFFFFFF
 _LONGEST_SHORT: Final = 0xFFFF
 _PIXEL_GROUP: Final = PIXEL_DATA >> 16
+_START: Final = 16 * 1024
+"""Most headers end before: what lies there is copied at once, for pieces of views cost twice as much."""
+_LONGEST_MET: Final = 128
+_MOST_MET: Final = 8192
 Bytes = memoryview | bytes
 
 
 @dataclass(slots=True)
 class Element:
-    """One data element.
+    """One data element, never changed once it is made.
 
     Attributes:
         tag: group and element as one number.
@@ -40,6 +44,7 @@ class Element:
         implicit: items are encoded in Implicit VR (differs from the parent under VR UN, PS3.5 6.2.2).
         fragments: number of items of encapsulated pixel data, offset table included; 0 for native values.
         raw: the whole element as it was read, "" when it was made or changed here.
+        met: short enough to be remembered: the same bytes give the same element again, from whatever object.
     """
 
     tag: int
@@ -49,6 +54,10 @@ class Element:
     implicit: bool = False
     fragments: int = 0
     raw: Bytes = b""
+    met: bool = False
+
+
+_Met = TypeVar("_Met")
 
 
 class _Header(NamedTuple):
@@ -58,8 +67,29 @@ class _Header(NamedTuple):
     position: int
 
 
+class _Order(NamedTuple):
+    """How numbers are packed in one byte order: a tag, a 32-bit length, and whole element headers."""
+
+    tag: struct.Struct
+    length: struct.Struct
+    implicit: struct.Struct
+    short: struct.Struct
+    long: struct.Struct
+
+    @staticmethod
+    def of(sign: str) -> "_Order":
+        """The formats under a byte order as `struct` writes it."""
+        return _Order(*(struct.Struct(sign + form) for form in ("HH", "L", "HHL", "HH2sH", "HH2sHL")))
+
+
+_ORDERS: Final = {True: _Order.of("<"), False: _Order.of(">")}
+"""By whether it is little endian."""
 _VR_OF_BYTES: Final = {vr.encode(): vr for vr in ALL_VRS}
 _SHORT_VRS: Final = {vr.encode(): vr for vr in ALL_VRS - LONG_VRS}
+_MET: Final[dict[bool, dict[Bytes, Element]]] = {True: {}, False: {}}
+"""Elements in Explicit VR by byte order and their bytes: the images of a series share nearly all of their headers."""
+_LONG_VALUES: Final = {vr.encode(): vr for vr in LONG_VRS - {"SQ", "UN"}}
+"""VRs with a 32-bit length whose value is never a sequence."""
 
 
 def _malformed(tag: int, sentence: str) -> ImageRejected:
@@ -71,17 +101,23 @@ def _truncated(tag: int) -> ImageRejected:
     return ImageRejected(ReasonCode.TRUNCATED, keyword_of(tag), "PS3.5 7.1", sentence)
 
 
+def remember(memory: dict[Bytes, _Met], key: Bytes, value: _Met) -> None:
+    """Keep what a process works out of short elements, and forget all of it before it grows without bounds."""
+    if len(memory) >= _MOST_MET:
+        memory.clear()
+    memory[key] = value
+
+
 class Walker:
     """Walks one encoded data set; `end` is then where its last element stopped."""
 
     def __init__(self, data: memoryview, *, little: bool, limits: Limits) -> None:
         self._data = data
+        self._start = bytes(data[:_START])
+        self._met = _MET[little]
         self._limits = limits
         self._count = 0
-        order = "<" if little else ">"
-        self._tag = struct.Struct(f"{order}HH")
-        self._short = struct.Struct(f"{order}HH2sH")
-        self._long = struct.Struct(f"{order}L")
+        self._tag, self._long, _, self._short, _ = _ORDERS[little]
         self.end = 0
 
     def walk(self, start: int, *, implicit: bool) -> list[Element]:
@@ -98,19 +134,33 @@ class Walker:
         return elements
 
     def _plain(self, elements: list[Element], position: int, end: int) -> int:
-        """Adds the elements that follow with a short length in Explicit VR, which most are, up to any other kind."""
+        """Adds the elements that follow in Explicit VR and are no sequence, which most are, up to any other kind."""
         if elements and elements[-1].tag >= PIXEL_DATA:
             return position
-        data, header = self._data, self._short.unpack_from
+        at_start = position < len(self._start)
+        data, end = (self._start, min(end, len(self._start))) if at_start else (self._data, end)
+        header, long_length, met = self._short.unpack_from, self._long.unpack_from, self._met
         most = len(elements) + self._limits.max_elements - self._count
         before = len(elements)
         while end - position >= 8 and len(elements) < most:
             group, number, code, length = header(data, position)
-            stop = position + 8 + length
-            if code not in _SHORT_VRS or stop > end or not 0 < group < _PIXEL_GROUP:
+            vr, start = _SHORT_VRS.get(code), position + 8
+            if vr is None:
+                vr, start = _LONG_VALUES.get(code), position + 12
+                if vr is None or start > end:
+                    break
+                (length,) = long_length(data, position + 8)
+            stop = start + length
+            if stop > end or length == UNDEFINED or not 0 < group < _PIXEL_GROUP:
                 break
             raw = data[position:stop]
-            elements.append(Element(group << 16 | number, _SHORT_VRS[code], raw[8:], None, False, 0, raw))
+            element = met.get(raw) if at_start else None
+            if element is None:
+                is_short = at_start and len(raw) <= _LONGEST_MET
+                element = Element(group << 16 | number, vr, data[start:stop], None, False, 0, raw, is_short)
+                if is_short:
+                    remember(met, raw, element)
+            elements.append(element)
             position = stop
         self._count += len(elements) - before
         return position
@@ -238,16 +288,16 @@ class Encoder:
     """Writes elements back in the encoding they were read from (PS3.5 7.1 to 7.5)."""
 
     def __init__(self, *, little: bool) -> None:
-        order = "<" if little else ">"
-        self._implicit = struct.Struct(f"{order}HHL")
-        self._short = struct.Struct(f"{order}HH2sH")
-        self._long = struct.Struct(f"{order}HH2sHL")
+        _, _, self._implicit, self._short, self._long = _ORDERS[little]
 
     def encode(self, elements: list[Element], *, implicit: bool) -> bytes:
         """The encoded data set; sequences get defined lengths where their VR is known."""
         parts: list[Bytes] = []
         for element in elements:
-            self._write(parts, element, implicit)
+            if element.raw:
+                parts.append(element.raw)
+            else:
+                self._write(parts, element, implicit)
         return b"".join(parts)
 
     def around(self, element: Element, *, implicit: bool) -> tuple[bytes, bytes]:
@@ -257,9 +307,6 @@ class Encoder:
         return self._head(element, length, implicit), after
 
     def _write(self, parts: list[Bytes], element: Element, implicit: bool) -> None:
-        if element.raw:
-            parts.append(element.raw)
-            return
         if element.items is not None:
             nested = implicit or element.vr == "UN"
             bodies = [self.encode(item, implicit=nested) for item in element.items]

@@ -5,6 +5,7 @@ adds to that (validate, copy, de-identify, import with HTJ2K, track) is the rati
 stand-ins' on this machine; on AWS the parts run side by side. The exit code is 1 when anything was lost or came twice.
 
     make load-test FILES=1000
+    make load-test ONE_BY_ONE=1    a file of each size on its own: seconds from upload to imported, work and waits apart
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from bench.workflow import single
 from bench.workflow.files import CLASSES, Sample, write_files
 from local.cloud import Cloud
 from local.console import Ticker
@@ -38,12 +41,18 @@ def main() -> int:
         prog="python -m bench.workflow", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--files", type=int, default=1000, help="files sent at once (default 1000)")
+    parser.add_argument("--one-by-one", action="store_true", help="instead one file of each size at a time, in rounds")
+    parser.add_argument("--rounds", type=int, default=3, help="of --one-by-one (default 3)")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 10_000_000, help="of the images (default: new)")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     options = parser.parse_args()
     stack = LocalStack()
     stack.up()
     out, cloud = stack.outputs(), Cloud(stack.client_environment())
+    if options.one_by_one:
+        rows = idle(cloud, out, options.seed, options.rounds)
+        print(json.dumps(rows, indent=2) if options.json else single.table(rows))
+        return 0
     samples = write_files(CACHE / "load-test", options.files, options.seed)
     limit = plain_objects(cloud, out["training_data_bucket"], samples)
     began = time.monotonic()
@@ -66,6 +75,21 @@ def main() -> int:
     return 1 if complaints else 0
 
 
+def idle(cloud: Cloud, out: dict[str, Any], seed: int, rounds: int) -> list[dict[str, Any]]:
+    """A file at a time, by a person signed in once."""
+    api, bundle, ticker = sign_in_as_reader(cloud, out), cloud.env["AWS_CA_BUNDLE"], Ticker()
+
+    def send(path: Path) -> Upload:
+        ticker.show(f"sending {path.stat().st_size / 1e6:.0f} MB")
+        return upload_all(api, [path], bundle, lambda _: None)[0]
+
+    def plain(sample: Sample) -> float:
+        return plain_objects(cloud, out["training_data_bucket"], [sample])
+
+    stack = single.IdleStack(cloud=cloud, out=out, folder=CACHE / "load-test", seed=seed, send=send, plain=plain)
+    return stack.one_by_one(rounds)
+
+
 def plain_objects(cloud: Cloud, bucket: str, samples: list[Sample]) -> float:
     """Seconds to PUT every file and read it back, which any ingestion has to do at the least."""
     store = cloud.client("s3")
@@ -85,15 +109,18 @@ def plain_objects(cloud: Cloud, bucket: str, samples: list[Sample]) -> float:
 
 def send(cloud: Cloud, out: dict[str, Any], samples: list[Sample]) -> list[Upload]:
     """All files through presigned URLs, as a portal sends them."""
-    bundle = cloud.env["AWS_CA_BUNDLE"]
-    person = make_person(cloud, out["user_pool_id"], "radiologist", "load-test@demo.invalid")
-    api = Api(out["api_url"], sign_in(cloud, out["user_pool_client_id"], person), bundle)
-    ticker = Ticker()
+    api, bundle, ticker = sign_in_as_reader(cloud, out), cloud.env["AWS_CA_BUNDLE"], Ticker()
     uploads = upload_all(
         api, [s.path for s in samples], bundle, lambda n: ticker.show(f"{n} of {len(samples)} sent"), WORKERS
     )
     ticker.end(f"{len(uploads)} sent")
     return uploads
+
+
+def sign_in_as_reader(cloud: Cloud, out: dict[str, Any]) -> Api:
+    """The API as a radiologist of the load test."""
+    person = make_person(cloud, out["user_pool_id"], "radiologist", "load-test@demo.invalid")
+    return Api(out["api_url"], sign_in(cloud, out["user_pool_client_id"], person), cloud.env["AWS_CA_BUNDLE"])
 
 
 def check(cloud: Cloud, samples: list[Sample], uploads: list[Upload], items: list[dict[str, Any]]) -> list[str]:

@@ -16,12 +16,12 @@ ROOT_UID = "1.2.826.0.1.3680043.8.498.9"
 
 @dataclass(frozen=True, kw_only=True)
 class SizeClass:
-    """One kind of image: `side` x `side` pixels of 16 bits, `frames` of them; `share` of all files."""
+    """One kind of image: `side` x `side` pixels of 16 bits, `frames` of them; `share` of all files of a load test."""
 
     name: str
     side: int
     frames: int
-    share: float
+    share: float = 0
 
 
 CLASSES = (
@@ -32,6 +32,8 @@ CLASSES = (
 AGAIN = 0.02
 """Share of the files that are sent a second time, byte for byte."""
 STUDY_SIZE = 50
+_FRAMES_DRAWN = 16
+"""Frames after these repeat them: drawing noise for hundreds would take longer than sending them."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,20 @@ class Sample:
 
 def write_files(folder: Path, count: int, seed: int) -> list[Sample]:
     """Write the images and give what is to be sent, in a seeded order."""
-    folder.mkdir(parents=True, exist_ok=True)
     source = random.Random(seed)  # noqa: S311 - a reproducible corpus, nothing secret
     twice = round(count * AGAIN)
     distinct = count - twice
     kinds = [kind for kind in CLASSES for _ in range(round(distinct * kind.share))]
     kinds = (kinds + [CLASSES[0]] * distinct)[:distinct]
-    samples = [Sample(_write(folder, number, kind, seed), kind) for number, kind in enumerate(kinds)]
+    samples = [Sample(write_file(folder, number, kind, seed), kind) for number, kind in enumerate(kinds)]
     samples += [Sample(one.path, one.kind, again=True) for one in source.sample(samples, twice)]
     source.shuffle(samples)
     return samples
 
 
-def _write(folder: Path, number: int, kind: SizeClass, seed: int) -> Path:
+def write_file(folder: Path, number: int, kind: SizeClass, seed: int) -> Path:
+    """Write one image, unless it is there; each `STUDY_SIZE` numbers are a study."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{seed}-{number:05d}.dcm"
     if path.exists():
         return path
@@ -85,7 +88,8 @@ def _write(folder: Path, number: int, kind: SizeClass, seed: int) -> Path:
 
 def _pixels(kind: SizeClass, source: np.random.Generator) -> NDArray[np.uint16]:
     """A smooth body with noise: it compresses about as tissue does, and spells no text."""
+    drawn = min(kind.frames, _FRAMES_DRAWN)
     axis = np.linspace(-1, 1, kind.side)
     body = 1000 * np.clip(1.2 - axis[:, None] ** 2 - axis[None, :] ** 2, 0, 1)
-    noisy = body + source.normal(0, 25, (kind.frames, kind.side, kind.side))
-    return np.clip(noisy, 0, 4095).astype(np.uint16)
+    noisy = body + source.normal(0, 25, (drawn, kind.side, kind.side))
+    return np.resize(np.clip(noisy, 0, 4095).astype(np.uint16), (kind.frames, kind.side, kind.side))

@@ -52,7 +52,9 @@ class DicomLibrary:
 
         kept = {Option.PATIENT} if self._keep_patient_characteristics else set[Option]()
         try:
-            clean = deidentify(data, self._secret(), Options(chosen=DEFAULT_OPTIONS.chosen | kept))
+            # the tracking table has digests of its own, and the report stays unread
+            options = Options(chosen=DEFAULT_OPTIONS.chosen | kept, digests=False)
+            clean = deidentify(data, self._secret(), options)
         except ImageRejected as refusal:
             raise RejectedError(refusal.code.value, refusal.tag_keyword, refusal.rule, refusal.sentence) from None
         return CleanImage(clean.data, clean.pixel_digest())

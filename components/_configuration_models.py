@@ -19,7 +19,7 @@ class TrainingSettings(Group):
     epochs: int = Field(default=50, ge=1, le=1000)
     """Passes over the training data at most; early stopping ends sooner."""
     batch_size: int = Field(default=32, ge=1, le=1024)
-    """Images a step."""
+    """Images a step, of all GPUs and machines together: their number changes the time, not what a step is."""
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """Of the Adam optimiser while the head is trained."""
     early_stopping_patience: int = Field(default=5, ge=1, le=100)
@@ -52,6 +52,8 @@ class TrainingSettings(Group):
     """Staged ImageNet weights; absent: every layer starts from random weights."""
     training_instance_type: InstanceType = "ml.g4dn.xlarge"
     """Machine of the training job."""
+    training_instances: int = Field(default=1, ge=1, le=20)
+    """Machines that train together. One uses all of its GPUs; several have one GPU each, or none."""
     training_usd_per_hour: float = Field(default=0.7364, ge=0, le=1000)
     """Price of that machine on demand, USD an hour: the dashboard's cost of a training. By AWS's price list."""
     processing_instance_type: InstanceType = "ml.m5.2xlarge"
@@ -73,6 +75,10 @@ class TrainingSettings(Group):
             raise refusal("validationShare", self.validation_share, "leave 40 % for training beside testShare")
         if self.weights_uri is not None and self.backbone == "small_cnn":
             raise refusal("weightsUri", self.weights_uri, "be absent: small_cnn has no ImageNet weights")
+        if self.batch_size < self.training_instances:
+            raise refusal(
+                "trainingInstances", self.training_instances, "be at most batchSize: each takes its rows of it"
+            )
         if self.use_spot and self.max_wait_seconds < self.max_runtime_seconds:
             raise refusal(
                 "maxWaitSeconds", self.max_wait_seconds, "be at least maxRuntimeSeconds where useSpot is true"

@@ -291,6 +291,7 @@ def mlops_args(base: Foundation, events: PlatformEvents, commit: str) -> MLOpsPi
         functions=settings.functions,
         evaluation_layer=base.layers.evaluation_arn,
         code_bucket=base.buckets.model_artifacts_name,
+        vpc_id=base.network.vpc_id,
         subnet_ids=base.network.private_subnet_ids,
         security_group_ids=[base.network.private_security_group_id],
         commit=commit,

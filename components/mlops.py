@@ -22,6 +22,7 @@ from components.endpoint_scaling import scaling_role
 from components.events import BUS_ROLE, DRIFTED_RULE, ENDED_RULE, VERIFIED_RULE
 from components.function import PlatformFunction
 from components.mlops_functions import MlopsSurroundings, size_of
+from components.training_network import training_peers
 from components.training_pipeline import (
     JobSurroundings,
     PipelinePlaces,
@@ -55,6 +56,7 @@ class MLOpsPipelineArgs:
     functions: FunctionsSettings
     evaluation_layer: pulumi.Input[str]
     code_bucket: pulumi.Input[str]
+    vpc_id: pulumi.Input[str]
     subnet_ids: pulumi.Input[Sequence[str]]
     security_group_ids: Sequence[pulumi.Input[str]]
     commit: str
@@ -265,6 +267,19 @@ class MLOpsPipeline(PlatformComponent):
         )
         return requests
 
+    def _build_peers(self, name: str) -> list[pulumi.Output[str]]:
+        """The group of several machines that train together; one machine has nobody to talk to."""
+        if self._args.training.training_instances == 1:
+            return []
+        group = training_peers(
+            f"{name}-training",
+            context=self._context,
+            vpc_id=self._args.vpc_id,
+            tags=self._tags,
+            opts=self.child(),
+        )
+        return [group.id]
+
     def _build_pipeline(self, name: str, role: ServiceRole) -> aws.sagemaker.Pipeline:
         args = self._args
         code = upload_code(
@@ -289,7 +304,7 @@ class MLOpsPipeline(PlatformComponent):
             config=pipeline_config(self._context, args.training, args.registry, places, code),
             surroundings=JobSurroundings(
                 subnet_ids=args.subnet_ids,
-                security_group_ids=args.security_group_ids,
+                security_group_ids=[*args.security_group_ids, *self._build_peers(name)],
                 key_arn=self._workload.keys.models,
             ),
             role=role,

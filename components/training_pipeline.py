@@ -132,6 +132,7 @@ def pipeline_config(
         evaluation_image=places.images.get("evaluation"),
         inference_image=places.images.get("inference"),
         training_instance_type=training.training_instance_type,
+        training_instance_count=training.training_instances,
         processing_instance_type=training.processing_instance_type,
         inference_instance_types=(registry.inference_instance_type,),
         spot=training.use_spot,

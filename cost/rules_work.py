@@ -60,7 +60,7 @@ def pipeline(resource: Resource, case: Case) -> Iterator[Amount]:
     usage, training = case.usage, case.estate.settings["training"]
     registry = case.estate.settings["registry"]
     share = 1 - usage.spot_percent / 100 if training.get("useSpot") else 1
-    hours = usage.trainings_per_month * usage.training_hours
+    hours = usage.trainings_per_month * usage.training_hours * int(training.get("trainingInstances", 1))
     processing = usage.trainings_per_month * usage.processing_hours
     yield Amount(price=training["trainingInstanceType"], quantity=hours * share, driver="training")
     yield Amount(price=training["processingInstanceType"], quantity=processing, driver="training")

@@ -28,17 +28,29 @@ UNKNOWN, OTHER = "unknown", "other"
 
 def of_pixels(prepared: np.ndarray) -> dict[str, Any]:
     """The figures of the model's own input. # (S, S) float32 0..1"""
-    ordered = np.sort(prepared, axis=None)
-    found = {f"intensity_p{percent:02d}": _quantile(ordered, percent / 100) for percent in INTENSITY_PERCENTS}
-    return {**found, "intensity_spread": round(float(np.std(prepared)), 5)}
+    return of_images(prepared[None])[0]
 
 
-def _quantile(ordered: np.ndarray, part: float) -> float:
-    """As numpy.quantile's linear method; of values in order, which are sorted eight times faster than partitioned."""
-    place = part * (len(ordered) - 1)
+def of_images(prepared: np.ndarray) -> list[dict[str, Any]]:
+    """The figures of each of several inputs, in one go: a small model answers as fast. # (N, S, S) float32 0..1"""
+    values = prepared.reshape(len(prepared), -1)
+    ordered = np.sort(values, axis=1)
+    found = {f"intensity_p{percent:02d}": _quantiles(ordered, percent / 100) for percent in INTENSITY_PERCENTS}
+    found["intensity_spread"] = values.std(axis=1)
+    columns = {name: [round(float(value), 5) for value in column] for name, column in found.items()}
+    return [{name: column[image] for name, column in columns.items()} for image in range(len(prepared))]
+
+
+def _quantiles(ordered: np.ndarray, part: float) -> np.ndarray:
+    """As numpy.quantile's linear method; of values in order, which are sorted eight times faster than partitioned.
+
+    # (N, pixels) -> (N,)
+    """
+    last = ordered.shape[1] - 1
+    place = part * last
     below = int(place)
-    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
-    return round(low + (high - low) * (place - below), 5)
+    low, high = ordered[:, below].astype(np.float64), ordered[:, min(below + 1, last)].astype(np.float64)
+    return low + (high - low) * (place - below)
 
 
 def of_dicom(header: Dataset, prepared: np.ndarray) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.augment import augmented, strength_of
+from training.cluster import ALONE, Machines
 from training.dataset import SHARD_IMAGES, Split
 from training.failure import TrainingError
 
@@ -64,12 +65,16 @@ def seed_of(*parts: int) -> int:
 class TrainingBatches:
     """Shuffled and augmented batches, another order and other variants every epoch. # (B, S, S, 1), (B, 1)
 
-    Seed and epoch alone decide about both: a job that is resumed at an epoch sees what it would have seen.
+    Seed and epoch alone decide about both: a job that is resumed at an epoch sees what it would have seen. Of several
+    machines each gets its rows of the same batches, augmented by draws of its own.
     """
 
-    def __init__(self, split: Split, batch_size: int, augmentation: str, seed: int) -> None:
+    def __init__(self, split: Split, batch_size: int, augmentation: str, seed: int, machines: Machines = ALONE) -> None:
         if split.name != "train":
             raise TrainingError(f"augmentation belongs to the training split, not to {split.name}")
+        if batch_size < machines.count:
+            raise TrainingError(f"a batch of {batch_size} images has none for each of {machines.count} machines")
+        self._machines = machines
         self._split = split
         self._batch_size = batch_size
         self._strength = strength_of(augmentation)
@@ -89,6 +94,13 @@ class TrainingBatches:
         passes = passes_per_epoch(self._split.images, self._batch_size)
         examples = examples.repeat(passes)
         batches = examples.batch(self._batch_size)
+        total, index, count = passes * self._split.images, self._machines.index, self._machines.count
+        if count > 1:
+            if total % self._batch_size < count:  # too few for all: they wait for an epoch with another order
+                total -= total % self._batch_size
+                batches = batches.take(total // self._batch_size)
+            batches = batches.map(lambda images, labels: (images[index::count], labels[index::count]))
+            seed = seed_of(seed, index) if index else seed
         strength = self._strength
         if strength is not None:
             batches = batches.enumerate().map(
@@ -98,14 +110,21 @@ class TrainingBatches:
                 ),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
-        return _counted(batches, passes * self._split.images, self._batch_size)
+        return _counted(batches, total, self._batch_size)
 
 
-def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
-    """Batches in the shards' order, untouched, kept in memory where they fit. # (B, S, S, 1), (B, 1)"""
+def plain_batches(split: Split, batch_size: int, machines: Machines = ALONE) -> tf.data.Dataset:
+    """Batches in the shards' order, untouched, kept in memory where they fit. # (B, S, S, 1), (B, 1)
+
+    Of several machines each gets its share of the images: every image once.
+    """
+    if split.images < machines.count:
+        raise TrainingError(f"{split.name} has {split.images} images, and {machines.count} machines need one each")
     examples = _examples(split)
+    if machines.count > 1:
+        examples = examples.shard(machines.count, machines.index)
     batches = (examples.cache() if _fits(split) else examples).batch(batch_size)
-    return _counted(batches, split.images, batch_size)
+    return _counted(batches, len(range(machines.index, split.images, machines.count)), batch_size)
 
 
 def _counted(batches: tf.data.Dataset, images: int, batch_size: int) -> tf.data.Dataset:

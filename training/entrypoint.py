@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training import names, train
 from training.bootstrap import stop_being_root
+from training.cluster import cluster_of
 from training.failure import reported
 
 
@@ -33,4 +34,4 @@ if __name__ == "__main__":
     base = names.base_dir()
     stop_being_root(*(base / name for name in ("model", "output", "checkpoints", "code")))
     with reported():
-        train.main(sys.argv[1:], directories())
+        train.main(sys.argv[1:], directories(), cluster_of(os.environ))

@@ -67,7 +67,7 @@ def input_handler(data: Any, context: Any) -> bytes:
         looks = [appearance.of_dicom(dataset, images[0])]
     elif reader := _READERS.get(content_type):
         images = _own_input(reader(content), size)
-        looks = [appearance.of_pixels(image) for image in images]
+        looks = appearance.of_images(images)
     else:
         raise ValueError(f"send {DICOM}, {NPY} or {JSON}, not {content_type or 'an unnamed type'}")
     known = model_metadata().get("manufacturers", [])

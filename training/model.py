@@ -37,13 +37,16 @@ class Classifier:
     base: keras.Model | None
 
 
-def build(backbone: str, image_size: int, weights: Path | None = None) -> Classifier:
+def build(
+    backbone: str, image_size: int, weights: Path | None = None, kind: type[keras.Model] | None = None
+) -> Classifier:
     """Build a classifier.
 
     Args:
         backbone: one of training.names.BACKBONES.
         image_size: edge of the input, pixels.
         weights: a Keras "notop" weights file for the backbone; None = random weights, everything trained.
+        kind: class of the model where it is not Keras' own.
 
     Raises:
         TrainingError: an unknown backbone, or weights for a backbone that has none.
@@ -60,7 +63,7 @@ def build(backbone: str, image_size: int, weights: Path | None = None) -> Classi
     else:
         features, base = _pretrained(backbone, image, weights)
     probability = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name=OUTPUT_NAME)(features)  # (B, 1)
-    return Classifier(keras.Model(image, probability, name=backbone), base)
+    return Classifier((kind or keras.Model)(image, probability, name=backbone), base)
 
 
 def _pretrained(backbone: str, image: Any, weights: Path | None) -> tuple[Any, Any]:

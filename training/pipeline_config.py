@@ -33,6 +33,7 @@ class PipelineConfig:
         subnet_ids, security_group_ids: VPC of the jobs; both empty = no VpcConfig.
         training_volume_gb, processing_volume_gb: job disk, GiB.
         max_runtime_seconds, max_wait_seconds: training limits; the wait counts only with Spot.
+        training_instance_count: machines that train together, each on its rows of a batch (training.cluster).
         image_size: edge of the square model input, pixels.
         patience: epochs without a better validation loss before training stops.
         precision: arithmetic of the training (training.precision); auto = mixed float16 on GPUs with tensor cores.
@@ -113,11 +114,7 @@ class PipelineConfig:
         self._check_range("learning_rate", self.learning_rate, 1e-7, 1.0)
         self._check_range("patience", self.patience, 1, 1000)
         self._check_range("retry_attempts", self.retry_attempts, 1, 20)  # the service's own limit
-        if self.training_instance_count != 1:
-            raise PipelineConfigError(
-                "training_instance_count must be 1: the script uses all GPUs of one instance (MirroredStrategy); "
-                "Keras 3 fits no model under MultiWorkerMirroredStrategy (keras-team/keras issue 20585)"
-            )
+        self._check_range("training_instance_count", self.training_instance_count, 1, min(20, self.batch_size))
         if self.test_fraction + self.validation_fraction > 0.6:
             raise PipelineConfigError("test_fraction + validation_fraction leaves under 40 % for training")
         if bool(self.subnet_ids) != bool(self.security_group_ids):

@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +26,10 @@ from training import names
 from training.calibration import Calibration, fold_into
 from training.calibration import fit as fit_calibration
 from training.checkpoint import CheckpointStore, Progress
+from training.cluster import ALONE, Machines, join
 from training.dataset import Split, open_split
 from training.failure import DatasetError, TrainingError
+from training.names import metric_line
 from training.split import check_no_leak
 
 if TYPE_CHECKING:
@@ -90,25 +94,38 @@ class Run:
     validation: Split
     store: CheckpointStore
     progress: Progress
+    machines: Machines = ALONE
 
 
-def main(arguments: Sequence[str], directories: TrainDirectories) -> None:
-    """Train as the hyperparameters say."""
+def main(arguments: Sequence[str], directories: TrainDirectories, cluster: Mapping[str, Any] | None = None) -> None:
+    """Train as the hyperparameters say, together with the other machines of the cluster (training.cluster)."""
     config = parse(arguments)
-    announce(config)
+    machines = join(cluster)
+    if machines.chief:
+        announce(config)
     train, validation = open_split(directories.train), open_split(directories.validation)
     check_data(config, train, validation)
     weights = weights_file(directories.weights)
-    classifier, strategy, precision = prepare(config, weights)
+    classifier, strategy, precision = prepare(config, weights, machines)
     store = CheckpointStore(directories.checkpoints)
-    fingerprint = fingerprint_of(config, train, validation, precision.policy)
-    run = Run(classifier, config, train, validation, store, store.latest(fingerprint) or Progress(fingerprint))
+    fingerprint = fingerprint_of(config, train, validation, precision.policy, machines.count)
+    # The chief alone writes checkpoints, so what it has reached is where all begin.
+    reached = machines.told_by_chief(json.dumps(asdict(store.latest(fingerprint) or Progress(fingerprint))))
+    run = Run(classifier, config, train, validation, store, Progress(**json.loads(reached)), machines)
     with strategy.scope():
         fit(run)
-        store.restore(classifier.model, run.progress.best_epoch, optimizer=False)
-        run, arithmetic = to_export(run, precision, weights)
-        calibration = calibrate(run)
-    write_outputs(run, directories, {"calibration": asdict(calibration), "precision": arithmetic})
+        if machines.chief:
+            finish(run, precision, weights, directories)
+    machines.wait()  # whoever ended before the chief would be taken for lost
+
+
+def finish(run: Run, precision: Precision, weights: Path | None, directories: TrainDirectories) -> None:
+    """Best epoch, calibration, artifact."""
+    run.store.restore(run.classifier.model, run.progress.best_epoch, optimizer=False)
+    run, arithmetic = to_export(run, precision, weights)
+    calibration = calibrate(run)
+    said = {"calibration": asdict(calibration), "precision": arithmetic, "machines": run.machines.count}
+    write_outputs(run, directories, said)
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
@@ -159,11 +176,12 @@ def weights_file(directory: Path | None) -> Path | None:
     return found[0]
 
 
-def prepare(config: TrainConfig, weights: Path | None) -> tuple[Classifier, Any, Precision]:
+def prepare(config: TrainConfig, weights: Path | None, machines: Machines = ALONE) -> tuple[Classifier, Any, Precision]:
     """Seeds, devices, arithmetic, model: every GPU of the instance, or the CPU."""
     import keras
     import tensorflow as tf
 
+    from training.loop import shared_model
     from training.model import build
     from training.precision import choose
 
@@ -176,13 +194,16 @@ def prepare(config: TrainConfig, weights: Path | None) -> tuple[Classifier, Any,
         f"precision={precision.policy} seed={config.seed}"
     )
     with strategy.scope():
-        classifier = build(config.backbone, config.image_size, weights)
+        kind = None if machines.count == 1 else shared_model(machines)
+        classifier = build(config.backbone, config.image_size, weights, kind)
     return classifier, strategy, precision
 
 
-def fingerprint_of(config: TrainConfig, train: Split, validation: Split, policy: str = "float32") -> str:
+def fingerprint_of(
+    config: TrainConfig, train: Split, validation: Split, policy: str = "float32", machines: int = 1
+) -> str:
     """Digest of everything that must be equal for a checkpoint to be continued; the policy is what `auto` became."""
-    said = [asdict(config), policy, train.manifest["shards"], validation.manifest["shards"]]
+    said = [asdict(config), policy, machines, train.manifest["shards"], validation.manifest["shards"]]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -200,39 +221,51 @@ def phases(config: TrainConfig, pretrained: bool) -> list[Phase]:
 def fit(run: Run) -> None:
     """Train through the phases from where the run's progress stands, which is brought up to date in place."""
     from training.batches import TrainingBatches, plain_batches
-    from training.loop import EpochEnd, reseed
+    from training.loop import begin_phase, reseed, run_epoch
 
-    config, progress = run.config, run.progress
+    config, progress, machines, model = run.config, run.progress, run.machines, run.classifier.model
     if progress.epoch:
         print(f"[train] resuming after epoch {progress.epoch}, best {progress.best_loss:.6f} at {progress.best_epoch}")
-    data = TrainingBatches(run.train, config.batch_size, config.augmentation, config.seed)
-    held_out = plain_batches(run.validation, config.batch_size)
+    data = TrainingBatches(run.train, config.batch_size, config.augmentation, config.seed, machines)
+    held_out = plain_batches(run.validation, config.batch_size, machines)
+    weights = class_weights(run.train)
     plan = phases(config, run.classifier.base is not None)
     for phase in plan:
         if progress.stopped or progress.epoch >= phase.last_epoch:
             continue
-        _compile(run.classifier, phase)
-        if progress.epoch:
+        _compile(run.classifier, phase, machines)
+        if progress.epoch and machines.chief:
             # At a phase's first epoch the optimizer is new: the checkpoint's belongs to the phase before.
             begins = any(progress.epoch == other.last_epoch for other in plan)
-            run.store.restore(run.classifier.model, progress.epoch, optimizer=not begins)
+            run.store.restore(model, progress.epoch, optimizer=not begins)
+        begin_phase(model, machines)
         print(f"[train] phase {phase.name}: epochs {progress.epoch + 1} to {phase.last_epoch}", flush=True)
-        at_end = EpochEnd(run.store, progress, config.patience)
+        began = time.monotonic()
         while progress.epoch < phase.last_epoch and not progress.stopped:
-            reseed(run.classifier.model, config.seed, progress.epoch)
-            run.classifier.model.fit(
-                data.epoch(progress.epoch),
-                validation_data=held_out,
-                initial_epoch=progress.epoch,
-                epochs=progress.epoch + 1,
-                class_weight=class_weights(run.train),
-                callbacks=[at_end],
-                shuffle=False,  # the batches are in their order
-                verbose=0,
-            )
+            reseed(model, config.seed, progress.epoch, machines.index)
+            values = run_epoch(model, machines, data.epoch(progress.epoch), held_out, weights)
+            end_epoch(run, values, time.monotonic() - began)
 
 
-def _compile(classifier: Classifier, phase: Phase) -> None:
+def end_epoch(run: Run, values: dict[str, float], seconds: float) -> None:
+    """Take in an epoch's metrics: early stopping alike on every machine, checkpoint and metric line by the chief.
+
+    Raises:
+        TrainingError: the validation loss is not finite.
+    """
+    progress = run.progress
+    if not math.isfinite(values["validation_loss"]):
+        raise TrainingError(f"the validation loss of epoch {progress.epoch + 1} is not finite: lower the learning rate")
+    progress.record(values, run.config.patience)
+    if not run.machines.chief:
+        return
+    run.store.save(run.classifier.model, progress)
+    print(metric_line(progress.epoch, values) + f" seconds={seconds:.1f}", flush=True)
+    if progress.stopped:
+        print(f"[train] early stopping: {progress.waited} epochs without a better validation loss")
+
+
+def _compile(classifier: Classifier, phase: Phase, machines: Machines) -> None:
     import keras
 
     if classifier.base is not None:
@@ -241,6 +274,7 @@ def _compile(classifier: Classifier, phase: Phase) -> None:
         optimizer=keras.optimizers.Adam(phase.learning_rate, weight_decay=WEIGHT_DECAY),
         loss="binary_crossentropy",
         metrics=["accuracy", keras.metrics.Precision(name="precision"), keras.metrics.Recall(name="recall")],
+        jit_compile="auto" if machines.count == 1 else False,  # XLA has no sum over machines
     )
 
 

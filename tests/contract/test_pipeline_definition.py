@@ -304,6 +304,7 @@ def test_options_change_only_what_they_name(aws_calls: list[str], raw: dict[str,
         backbone="small_cnn",
         image_size=96,
         training_instance_type="ml.g5.xlarge",
+        training_instance_count=4,
         cache_expire_after="P30D",
         training_image="registry/image@sha256:aa",
         package_index_url="https://mirror.internal/simple",
@@ -312,6 +313,9 @@ def test_options_change_only_what_they_name(aws_calls: list[str], raw: dict[str,
     train = _step(built, "Train")["Arguments"]
     assert "VpcConfig" not in train
     assert "MaxWaitTimeInSeconds" not in train["StoppingCondition"]
+    assert train["ResourceConfig"]["InstanceCount"] == 4
+    sources = [channel["DataSource"]["S3DataSource"] for channel in train["InputDataConfig"]]
+    assert {source["S3DataDistributionType"] for source in sources} == {"FullyReplicated"}, "each takes its own rows"
     assert "VolumeKmsKeyId" not in train["ResourceConfig"], "g5 disks are NVMe: SageMaker refuses a volume key"
     assert train["AlgorithmSpecification"]["TrainingImage"] == "registry/image@sha256:aa"
     assert [channel["ChannelName"] for channel in train["InputDataConfig"]] == ["train", "validation"]

@@ -88,6 +88,12 @@ class _Run:
 
     def outcome(self) -> tuple[str, str, str | None]:
         """(TrainingJobStatus, final SecondaryStatus, FailureReason)."""
+        count = (self._job.get("ResourceConfig") or {}).get("InstanceCount", 1)
+        if count != 1:
+            raise JobFailedError(
+                "ClientError",
+                f"InstanceCount is {count}: the stand-in has one machine. Set training.trainingInstances to 1 here",
+            )
         caller = self._context.cloud.assume(self._job["RoleArn"], "SageMaker")
         store = self._context.cloud.storage(caller)
         training = self._describe()

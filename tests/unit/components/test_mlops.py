@@ -56,6 +56,7 @@ def program(context: Context, workload: Workload, table: Any, tmp_path: Path) ->
                 functions=FunctionsSettings.model_validate({}),
                 evaluation_layer=context.naming.arn("lambda", "layer:evaluation:1"),
                 code_bucket=zone.model_artifacts,
+                vpc_id="vpc-1",
                 subnet_ids=["subnet-1", "subnet-2"],
                 security_group_ids=["sg-1"],
                 commit="c0ffee",
@@ -103,6 +104,24 @@ def test_the_definition_goes_through_the_gate_and_is_filled_in_completely(
     assert training["VpcConfig"] == {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1", "subnet-2"]}
     assert training["OutputDataConfig"]["KmsKeyId"] == workload.keys.models
     assert training["RoleArn"].endswith("role/healthcare-imaging-mlops-test-training-jobs")
+
+
+def test_several_machines_get_ways_among_themselves_and_nowhere_else(record: Any, program: Any) -> None:
+    ingress = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+    egress = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+    alone = record(program)
+    assert not alone.of("aws:ec2/securityGroup:SecurityGroup")
+    recording = record(lambda: program(training_instances=2))
+    group = recording.one("aws:ec2/securityGroup:SecurityGroup")
+    for kind in (ingress, egress):
+        rules = [rule.inputs for rule in recording.of(kind)]
+        assert {rule["ipProtocol"] for rule in rules} == {"tcp", "udp", "50"}
+        assert all(rule["securityGroupId"] == rule["referencedSecurityGroupId"] for rule in rules)
+        assert not any("cidrIpv4" in rule for rule in rules)
+    training = steps(json.loads(recording.one(PIPELINE).inputs["pipelineDefinition"]))["Train"]["Arguments"]
+    assert training["ResourceConfig"]["InstanceCount"] == 2
+    assert len(training["VpcConfig"]["SecurityGroupIds"]) == 2
+    assert group.inputs["vpcId"] == "vpc-1"
 
 
 def test_the_settings_of_the_stack_reach_the_definition(record: Any, program: Any) -> None:

@@ -74,6 +74,11 @@ def test_every_value_of_a_stack_stands_beside_its_reason_or_its_group_has_one(st
         ),
         ("training", {"weightsUri": "w.h5"}, "training.weightsUri is w.h5 but must be an S3 address"),
         ("training", {"maxWaitSeconds": 60}, "training.maxWaitSeconds is 60 but must be at least maxRuntimeSeconds"),
+        (
+            "training",
+            {"trainingInstances": 3, "batchSize": 2},
+            "training.trainingInstances is 3 but must be at most batchSize: each takes its rows of it",
+        ),
         ("training", {"trainingInstanceType": "g5"}, "training.trainingInstanceType is g5 but must be a SageMaker"),
         (
             "functions",

@@ -69,7 +69,7 @@ def three_sides(train: int = 8, validation: int = 4, test: int = 4) -> dict[str,
     return {name: sorted(key(f"{name} {number}") for number in range(size)) for name, size in sizes.items()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def split_writer() -> Callable[..., None]:
     return write_split
 

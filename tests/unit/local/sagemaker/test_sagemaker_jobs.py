@@ -60,6 +60,14 @@ def dumped(cloud: Any, group: str) -> dict[str, Any]:
     return json.loads(line.removeprefix("DUMP "))
 
 
+def test_a_job_of_several_machines_is_refused_before_it_begins(run_training: Any) -> None:
+    record = run_training({"train.py": DUMP}, arguments={"ResourceConfig": {"InstanceCount": 2}})
+    assert record["TrainingJobStatus"] == "Failed"
+    assert record["FailureReason"] == (
+        "ClientError: InstanceCount is 2: the stand-in has one machine. Set training.trainingInstances to 1 here"
+    )
+
+
 def test_script_mode_runs_with_sorted_arguments_and_the_toolkit_environment(
     run_training: Any, cloud: Any, context: Any
 ) -> None:

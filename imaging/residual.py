@@ -38,6 +38,8 @@ _MINIMUM_IN_PIXELS: Final = 6
 _MINIMUM_IN_WORD: Final = 6
 """Letters of a name that are no chance even in the middle of a word: AMBROSE1948, QUILLFEATHERS."""
 _LONGEST: Final = 128
+_MOST_HEARD: Final = 1024
+"""Values remembered; a name in other letters than ASCII takes twenty kilobytes in all encodings."""
 _BIRTH_DATE: Final = 0x00100030
 _ENCODINGS: Final = (
     *("utf-8", "utf-16-le", "utf-16-be", "latin-1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_5", "iso8859_6"),
@@ -170,7 +172,7 @@ def _harvest(
         if known is None:
             known = _hear(element, options, terms)
             if element.met:
-                remember(heard, element.raw, known)
+                remember(heard, element.raw, known, _MOST_HEARD)
         if known.stays:
             kept.append(element.value)
         if known.told is not None:
@@ -187,7 +189,7 @@ class _Heard(NamedTuple):
     told: Identifiers | None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)
 def _memory(_: frozenset[Option], __: tuple[str, ...]) -> dict[Bytes, _Heard]:
     """By the bytes of short elements, under options and character sets: the images of a study tell nearly the same."""
     return {}

@@ -101,9 +101,9 @@ def _truncated(tag: int) -> ImageRejected:
     return ImageRejected(ReasonCode.TRUNCATED, keyword_of(tag), "PS3.5 7.1", sentence)
 
 
-def remember(memory: dict[Bytes, _Met], key: Bytes, value: _Met) -> None:
+def remember(memory: dict[Bytes, _Met], key: Bytes, value: _Met, most: int = _MOST_MET) -> None:
     """Keep what a process works out of short elements, and forget all of it before it grows without bounds."""
-    if len(memory) >= _MOST_MET:
+    if len(memory) >= most:
         memory.clear()
     memory[key] = value
 

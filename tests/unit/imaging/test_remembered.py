@@ -4,10 +4,8 @@ from collections.abc import Callable
 from io import BytesIO
 
 import pydicom
-import pytest
 from pydicom.dataset import Dataset
 
-from imaging import structure
 from imaging.deidentify import Options, deidentify
 from imaging.limits import Limits
 from imaging.parse import read
@@ -64,11 +62,10 @@ def test_a_name_is_read_in_the_character_set_of_its_own_object(
             assert found.occurs_in(written) is (other == encoding)
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(structure, "_MOST_MET", 3)
+def test_memory_is_bounded() -> None:
     memory: dict[bytes | memoryview, int] = {}
     for number in range(10):
-        remember(memory, bytes((number,)), number)
+        remember(memory, bytes((number,)), number, most=3)
         assert len(memory) <= 3
     assert memory[b"\x09"] == 9
 

@@ -147,18 +147,23 @@ def measured(name: str, source: Path, target: Path) -> dict[str, float]:
 
 
 def compare(source: Path, work: Path, repeats: int, names: list[str]) -> list[dict[str, Any]]:
-    """The medians of every contender over a folder, in turns."""
+    """The medians of every contender over a folder, in turns, and the least CPU of each beside pydicom's least.
+
+    On a machine that others use as well the least says more: what they take from the caches counts as our own time.
+    """
     files = len(list(source.iterdir()))
     results: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for _ in range(repeats):
         for name in names:
             results[name].append(measured(name, source, work / "out"))
     base = statistics.median(run["cpu"] for run in results["pydicom read + write"])
+    least = min(run["cpu"] for run in results["pydicom read + write"])
     return [
         {
             "contender": name,
             "CPU ms a file": round(1000 * statistics.median(run["cpu"] for run in runs) / files, 2),
             "x pydicom": round(statistics.median(run["cpu"] for run in runs) / base, 2),
+            "least of each": round(min(run["cpu"] for run in runs) / least, 2),
             "files a second": round(files / statistics.median(run["wall"] for run in runs), 1),
             "peak MiB": round(max(run["rss"] for run in runs)),
             "failed or refused": int(runs[0]["failed"]),
@@ -250,7 +255,8 @@ def _run(work: Path, slices: int, repeats: int, names: list[str]) -> dict[str, A
     count = shipped_files(work / "shipped")
     series = compare(work / "ct", work, repeats, names)
     show(f"{slices} CT slices of 512 x 512 x 16 bits", series)
-    leaks = [{"contender": name, **leaking(name, tricky, work / "cleaned")} for name in names]
+    different = [name for name in names if "no numpy" not in name]
+    leaks = [{"contender": name, **leaking(name, tricky, work / "cleaned")} for name in different]
     show(f"{len(CASES)} tricky objects", leaks)
     fate = fate_of_shipped_files(work / "shipped", work / "shipped-out")
     show(f"{count} files of pydicom and pydicom-data", [fate])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -23,6 +24,7 @@ from typing import Any
 
 from bench.workflow import single
 from bench.workflow.files import CLASSES, Sample, write_files
+from local.aws_process import DEFAULT_PORT
 from local.cloud import Cloud
 from local.console import Ticker
 from local.demo.clients import Api, make_person, sign_in
@@ -45,8 +47,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of --one-by-one (default 3)")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 10_000_000, help="of the images (default: new)")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
+    port = int(os.environ.get("PORT", DEFAULT_PORT))
+    parser.add_argument("--port", type=int, default=port, help="of the embedded AWS (default: PORT, else %(default)s)")
     options = parser.parse_args()
-    stack = LocalStack()
+    stack = LocalStack(port=options.port)
     stack.up()
     out, cloud = stack.outputs(), Cloud(stack.client_environment())
     if options.one_by_one:

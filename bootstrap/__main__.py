@@ -11,6 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from bootstrap import settings
+from bootstrap.job_logs import JobLogs, JobLogsArgs
 from bootstrap.roles import AUDIENCE, ISSUER, EnvironmentRoles, EnvironmentRolesArgs
 from bootstrap.scope import PROJECT, Scope
 from bootstrap.state import PROJECT_STATE, StateStore, StateStoreArgs, bucket_name, secrets_alias
@@ -45,6 +46,7 @@ def main() -> None:
         "state",
         StateStoreArgs(context=context, project=PROJECT, environments=environments, settings=given.state),
     )
+    JobLogs("job-logs", JobLogsArgs(context=context, project=PROJECT, days=given.job_logs.days))
     provider = aws.iam.OpenIdConnectProvider(
         "github",
         url=f"https://{ISSUER}",

@@ -9,6 +9,7 @@ import pulumi
 from pydantic import Field, ValidationError, model_validator
 
 from components._configuration_base import Group, WrittenAs, refusal
+from components._configuration_logs import OperationsDays
 
 PROJECT = "healthcare-imaging-bootstrap"
 Environment = Annotated[str, WrittenAs(r"[a-z][a-z0-9-]{0,20}", "be the name of a stack: small letters, digits, -")]
@@ -57,6 +58,13 @@ class StateSettings(Group):
         return self
 
 
+class JobLogSettings(Group):
+    """Logs of SageMaker's jobs, whose groups have the same names for every stack of the account (docs/adr/0005)."""
+
+    days: OperationsDays = 30
+    """Days that a line is kept: how training ran, nothing of patients."""
+
+
 class PreviewSettings(Group):
     """A pull request's preview."""
 
@@ -80,6 +88,7 @@ class Settings(Group):
     """Stacks of the platform in this account."""
     github: GitHubSettings
     state: StateSettings = StateSettings()
+    job_logs: JobLogSettings = JobLogSettings()
     preview: PreviewSettings = PreviewSettings()
     review: bool = False
     """One more environment, whose stacks review-NUMBER belong to pull requests: only where no patient's data is."""
@@ -102,7 +111,8 @@ class Settings(Group):
 def load() -> Settings:
     """The running stack's settings. Raises pulumi.RunError with a sentence a problem."""
     config = pulumi.Config(PROJECT)
-    given = {key: value for key in Settings.model_fields if (value := config.get_object(key)) is not None}
+    names = [field.alias or name for name, field in Settings.model_fields.items()]
+    given = {name: value for name in names if (value := config.get_object(name)) is not None}
     return parse(given)
 
 

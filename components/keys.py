@@ -69,8 +69,10 @@ def make_pseudonym_key(_secret_arn: str) -> str:
     return secrets.token_hex(_PSEUDONYM_KEY_BYTES)
 
 
-def key_policy(context: Context, data_class: DataClass) -> pulumi.Input[str]:
-    """The key policy of one class.
+def key_policy(
+    context: Context, data_class: DataClass, *, log_groups: Sequence[str] | None = None
+) -> pulumi.Input[str]:
+    """The key policy of one class; `log_groups` are the names of the only groups it encrypts, None: the stack's own.
 
     The account's IAM policies decide who may administer and who may use the key, as two separate sets of actions, so
     that no workload needs `kms:*`; services get their own statement only where they act without a caller's rights.
@@ -95,7 +97,7 @@ def key_policy(context: Context, data_class: DataClass) -> pulumi.Input[str]:
     if data_class == "phi":
         statements += _task_disks(context)
     if data_class in {"logs", "audit"}:
-        statements.append(_log_groups(context))
+        statements.append(_log_groups(context, log_groups))
     if data_class == "events":
         statements.append(_services("PublishEncryptedMessages", context, _EVENT_PUBLISHERS))
     if data_class == "audit":
@@ -103,12 +105,12 @@ def key_policy(context: Context, data_class: DataClass) -> pulumi.Input[str]:
     return policy_document(*statements)
 
 
-def _log_groups(context: Context) -> Statement:
-    groups = [
-        # the services' own prefixes stand before ours: /aws/lambda/, aws-waf-logs-
-        context.naming.arn("logs", f"log-group:*{context.naming.prefix}*"),
-        context.naming.arn("logs", f"log-group:{EXECUTION_LOGS}*"),  # named by API Gateway after the id of the API
+def _log_groups(context: Context, names: Sequence[str] | None) -> Statement:
+    own = [
+        f"*{context.naming.prefix}*",  # the services' own prefixes stand before ours: /aws/lambda/, aws-waf-logs-
+        f"{EXECUTION_LOGS}*",  # named by API Gateway after the id of the API
     ]
+    groups = [context.naming.arn("logs", f"log-group:{name}") for name in (own if names is None else names)]
     return Statement(
         sid="EncryptLogGroupsOfThisAccount",
         actions=["kms:Decrypt", "kms:Describe*", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],

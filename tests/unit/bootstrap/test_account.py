@@ -279,6 +279,24 @@ def test_the_state_is_versioned_encrypted_logged_and_stays(prod: Any) -> None:
         assert (key.inputs["enableKeyRotation"], key.protect) == (True, True)
 
 
+def test_sagemakers_job_logs_have_a_key_of_their_own_and_an_end(account: Callable[..., Any], prod: Any) -> None:
+    groups = {group.inputs["name"]: group.inputs for group in prod.of("aws:cloudwatch/logGroup:LogGroup")}
+    assert set(groups) == {f"/aws/sagemaker/{kind}" for kind in ("ProcessingJobs", "TrainingJobs", "TransformJobs")}
+    assert {group["retentionInDays"] for group in groups.values()} == {30}
+    assert {group["tags"]["log-class"] for group in groups.values()} == {"operations"}
+    key = prod.one("aws:kms/key:Key", "job-logs-key")
+    assert all("job-logs-key" in group["kmsKeyId"] for group in groups.values())
+    use = next(one for one in json.loads(key.inputs["policy"])["Statement"] if "LogGroups" in one["Sid"])
+    arns = {f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{name}" for name in groups}
+    assert set(use["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]) == arns, "and no stack's groups"
+    longer = account("prod", jobLogs={"days": 365}).of("aws:cloudwatch/logGroup:LogGroup")
+    assert {group.inputs["retentionInDays"] for group in longer} == {365}
+    for role in ("deploy", "preview", "image-push"):
+        arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/sagemaker/TrainingJobs"
+        for action in ("logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:DisassociateKmsKey"):
+            assert not _allowed(prod, role, (action, arn, {}))
+
+
 def test_the_lock_of_the_state_is_a_matter_of_data(account: Callable[..., Any]) -> None:
     locked = account("prod", state={"objectLockDays": 30})
     assert locked.one("aws:s3/bucket:Bucket", "state-bucket").inputs["objectLockEnabled"] is True

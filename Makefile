@@ -80,7 +80,7 @@ setup-unit-quiet:
 	@$(SETUP) project >&2
 
 .PHONY: model-drill
-model-drill: up ## a champion, a worse challenger refused, a better one promoted, a rollback; every step on record
+model-drill: up ## a champion, its test set locked, a worse challenger refused, a better one promoted, a rollback; every step on record
 	@$(PYTHON) -m tools.model_drill
 
 monitor-%: setup-unit-quiet ## monitor-prod, ...: what a stack is doing now, until Ctrl-C (monitor-local: this machine's)

@@ -1,8 +1,10 @@
 """A champion, a worse challenger, a better one, a rollback, on the local stack: `make model-drill` (some six minutes).
 
 Three cohorts of invented patients go through the whole training pipeline: a small one, the same with half of its
-labels wrong, and a larger one of other patients. Then a person takes the newest model back. Ends with 0 only if the
-registry, the endpoint and the record of decisions say what they must.
+labels wrong, and a larger one that has the small one's patients too. After the first the change control plan locks its
+test set: wrong labels are a change of it and refused by that clause as well, and the larger cohort's model is judged on
+the very same patients. Then a person takes the newest model back. Ends with 0 only if the registry, the endpoint and
+the record of decisions say what they must.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from local.cloud import Cloud
+from local.stack import LocalStack
+from tools.drill_lock import LOCK, locked_test_set
 
 RUN = Path(os.environ.get("IMAGING_RUN_DIR", ".run"))
 SLICES = 3
@@ -39,13 +45,19 @@ def main() -> int:
         raise SystemExit("a model is in service, and the drill's would be judged against it: make down, then again")
     small = _cohort(asked.cohorts / "small", asked.patients, seed=7)
     spoiled = _spoiled(small, asked.cohorts / "spoiled")
-    larger = _cohort(asked.cohorts / "larger", asked.patients * 3 // 2, seed=8)
+    larger = _cohort(asked.cohorts / "with-more", asked.patients * 3 // 2, seed=7)
     before = len(_registry("history", "--json")) if up else 0
 
     champion = _trained("a champion", small)
-    worse = _trained("a worse challenger", spoiled)
-    better = _trained("a better challenger", larger)
-    first, second = _version(champion), _version(better)
+    first = _version(champion)
+    stack = LocalStack()
+    pipeline, cloud = stack.outputs()["pipeline_name"], Cloud(stack.client_environment())
+    with locked_test_set(cloud, pipeline, champion["model_package"]) as lock:
+        print(f"\n== the plan locks the champion's test set: {lock['images']} images, {lock['sha256']} ==", flush=True)
+        worse = _trained("a worse challenger", spoiled)
+        better = _trained("a better challenger", larger)
+    second = _version(better)
+    judged = better["test_set"]
     print(_registry_text("compare", str(first), str(second)), flush=True)
     served = _served()
     _registry("rollback", str(first), "--reason", "drill: the newest model is taken back")
@@ -65,6 +77,12 @@ def main() -> int:
     good = [
         _expect("the champion is registered", champion["decision"], good=champion["decision"] == "registered"),
         _expect("the worse one is refused, with its clause", worse["reason"], good="(4.1 " in worse["reason"]),
+        _expect("a changed test set is refused, with its clause", worse["reason"], good="(4.6 " in worse["reason"]),
+        _expect(
+            "the locked test set is the better one's",
+            f"{judged['lock']} {judged['sha256']}",
+            good=(judged["lock"], judged["sha256"]) == (LOCK, lock["sha256"]),
+        ),
         _expect("the better one is promoted", f"version {served}", good=served == second),
         _expect("the rollback serves the champion", f"version {_served()}", good=_served() == first),
         _expect("every step is on record", json.dumps(said), good=said == wanted),

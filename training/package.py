@@ -17,6 +17,7 @@ from pathlib import Path
 from training.names import ARCHIVE_NAME, BOOTSTRAP_NAME, TRAIN_PROGRAM
 
 _HERE = Path(__file__).resolve().parent
+_PLAN = "training/change-control-plan.json"
 # Run in the Pulumi process only: a change to them is no change of the containers' code.
 _INFRASTRUCTURE = frozenset(
     {
@@ -46,10 +47,16 @@ class SourcePackage:
     bootstrap: Path
 
 
-def build(output_dir: Path) -> SourcePackage:
-    """Write sourcedir.tar.gz and bootstrap.py into `output_dir` (made if needed) and say what they are."""
+def build(output_dir: Path, plan: bytes | None = None) -> SourcePackage:
+    """Write sourcedir.tar.gz and bootstrap.py into `output_dir` (made if needed) and say what they are.
+
+    `plan` stands for another change control plan than the one that is checked in.
+    """
     output_dir.mkdir(parents=True, exist_ok=True)
-    content = _archive(_members())
+    members = _members()
+    if plan is not None:
+        members[_PLAN] = plan
+    content = _archive(members)
     path = output_dir / ARCHIVE_NAME
     path.write_bytes(content)
     bootstrap = output_dir / BOOTSTRAP_NAME
@@ -62,7 +69,7 @@ def _members() -> dict[str, bytes]:
     modules = (path for path in _HERE.glob("*.py") if path.name not in _INFRASTRUCTURE)
     members = {f"training/{path.name}": path.read_bytes() for path in modules}
     members[TRAIN_PROGRAM] = (_HERE / "entrypoint.py").read_bytes()
-    members["training/change-control-plan.json"] = (_HERE / "change-control-plan.json").read_bytes()
+    members[_PLAN] = (_HERE / "change-control-plan.json").read_bytes()
     members["requirements.txt"] = (_HERE / "requirements.txt").read_bytes()
     return members
 

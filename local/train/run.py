@@ -135,6 +135,7 @@ def answer(facts: dict[str, Any], page: Path) -> dict[str, Any]:
         "intervals": {name: entry["interval"] for name, entry in found.get("metrics", {}).items()},
         "study_metrics": {name: entry["value"] for name, entry in found.get("study_metrics", {}).items()},
         "counts": found.get("counts", {}),
+        "test_set": found.get("test_set", {}),
         "studies": facts["verified"],
         "readers_differ": facts["not_agreed"],
         "execution": facts["pipeline"]["execution"],

@@ -105,7 +105,7 @@ def endpoint_settled(endpoint: str) -> Pattern:
     return {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Endpoint State Change"],
-        "detail": {"EndpointName": [endpoint], "EndpointStatus": ["IN_SERVICE", "UPDATE_ROLLBACK_FAILED"]},
+        "detail": {"EndpointName": [endpoint], "EndpointStatus": ["FAILED", "IN_SERVICE", "UPDATE_ROLLBACK_FAILED"]},
     }
 
 

@@ -310,6 +310,7 @@ def _endpoint_statements(workload: Workload, group: str, model_role_arn: pulumi.
                 "sagemaker:CreateEndpoint",
                 "sagemaker:CreateEndpointConfig",
                 "sagemaker:CreateModel",
+                "sagemaker:DeleteEndpoint",  # of a failed one: SageMaker does nothing else with it any more
                 "sagemaker:DescribeEndpoint",
                 "sagemaker:UpdateEndpoint",
             ],

@@ -27,6 +27,7 @@ RETAINED: Mapping[str, Any] = {
 }
 """Of an endpoint that scales: it keeps the machines that it has, and nothing else of what it had."""
 SETTLED = frozenset({"InService", "Failed", "OutOfService", "UpdateRollbackFailed"})
+TROUBLE: Mapping[str, Literal["failed", "mixed"]] = {"Failed": "failed", "UpdateRollbackFailed": "mixed"}
 
 
 class SageMakerPackages:
@@ -164,6 +165,7 @@ class SageMakerHosting:
             number=self._plan.version_of(current["EndpointConfigName"]),
             settled=current["EndpointStatus"] in SETTLED,
             reason=str(current.get("FailureReason") or "")[:MAX_FAILURE],
+            trouble=TROUBLE.get(current["EndpointStatus"], ""),
         )
 
     def trial(self) -> tuple[int, int] | None:
@@ -194,7 +196,9 @@ class SageMakerHosting:
         https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
         """
         current = self._describe()
-        if current is not None and current["EndpointConfigName"] == wanted and current["EndpointStatus"] != "Failed":
+        if current is not None and current["EndpointStatus"] == "Failed":
+            self._remove_failed()
+        if current is not None and _goal(current) == wanted:
             return "unchanged"
         if current is not None and current["EndpointStatus"] not in SETTLED:
             raise TransientError("ENDPOINT_CHANGING", "the endpoint is still changing to another version")
@@ -219,6 +223,12 @@ class SageMakerHosting:
             if scaling is not None:
                 scaling.enrol(variants)  # what is in service goes on as it was
             raise
+
+    def _remove_failed(self) -> None:
+        """A failed endpoint answers nobody, and DeleteEndpoint is all that SageMaker still does with it."""
+        with aws_errors("DeleteEndpoint"):
+            self._sagemaker.delete_endpoint(EndpointName=self._plan.endpoint_name)
+        raise TransientError("ENDPOINT_CHANGING", "the endpoint had failed and is being removed: again in a minute")
 
     def scale(self) -> None:
         """Let the endpoint's variants scale, where the plan says so and the endpoint is in service."""
@@ -302,6 +312,17 @@ class SageMakerHosting:
             already = aws_code(error) in {"ValidationException", "ResourceInUse", "ConflictException"}
             if not (already and "exist" in str(error).lower()):
                 raise
+
+
+def _goal(endpoint: Mapping[str, Any]) -> str:
+    """The configuration that the endpoint has or will have; during an update EndpointConfigName is still the old one.
+
+    Empty while SageMaker goes back, and where it could not: which one answers then is not sure.
+    """
+    if endpoint["EndpointStatus"] in {"RollingBack", "UpdateRollbackFailed"}:
+        return ""
+    pending: Mapping[str, Any] = endpoint.get("PendingDeploymentSummary") or {}
+    return str(pending.get("EndpointConfigName") or endpoint["EndpointConfigName"])
 
 
 def _variants(endpoint: Mapping[str, Any]) -> list[str]:

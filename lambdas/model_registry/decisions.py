@@ -58,3 +58,15 @@ class DynamoDecisions:
             if not page.get("LastEvaluatedKey"):
                 return None
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def newest(self) -> tuple[str, int] | None:
+        """Step and version of the newest entry."""
+        with aws_errors("Query"):
+            found = self._table.query(
+                KeyConditionExpression="model_version = :partition",
+                ExpressionAttributeValues={":partition": PARTITION},
+                ScanIndexForward=False,
+                ConsistentRead=True,
+                Limit=1,
+            )["Items"]
+        return (str(found[0]["step"]), int(found[0]["version"])) if found else None

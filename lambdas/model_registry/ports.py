@@ -53,11 +53,13 @@ class Serving:
         number: the version that it serves alone; None in a trial.
         settled: no update is under way.
         reason: what SageMaker says of the last failure; may be empty.
+        trouble: "failed" answers nobody; "mixed" has servers of two versions, since going back failed too.
     """
 
     number: int | None
     settled: bool
     reason: str
+    trouble: Literal["", "failed", "mixed"] = ""
 
 
 class Decisions(Protocol):
@@ -69,6 +71,10 @@ class Decisions(Protocol):
 
     def last(self, step: Step) -> int | None:
         """The version of the newest entry of that step."""
+        ...
+
+    def newest(self) -> tuple[str, int] | None:
+        """Step and version of the newest entry."""
         ...
 
 

@@ -14,7 +14,7 @@ from lambda_shared.errors import ConflictError
 from lambda_shared.events.models import ModelDeployed, ModelEvaluationPassed, TrialDecided
 from lambda_shared.events.publisher import Publisher, deterministic_event_id
 from lambda_shared.metrics import Meter
-from model_registry.ports import Decision, Decisions, Hosting, Humans, Packages, Step, Version
+from model_registry.ports import Decision, Decisions, Hosting, Humans, Packages, Serving, Step, Version
 
 TRIAL: Final = "trial"
 """Who decided, where the sequential test did."""
@@ -124,14 +124,19 @@ class Registry:
         nothing is left to go back to. In a trial nothing is concluded. No version is withdrawn twice.
         """
         serving, number = self.hosting.serving(), self.decisions.last("deployed")
-        if serving is None or not serving.settled or number is None or serving.number in (None, number):
+        if serving is None or not serving.settled or number is None:
+            return {"status": "as-decided"}
+        if serving.trouble:
+            return self._nothing_sure(self.packages.version(number), serving)
+        if serving.number in (None, number):
             return {"status": "as-decided"}
         version, served = self.packages.version(number), self.packages.version(serving.number)
         backwards = served.number < number
         if not backwards and served.approval == "Approved":
             return {"status": "as-decided"}  # this event came before the record of its own deployment
-        if version.approval != "Approved":
-            return _answer(version, "withdrawn-already")
+        withdrawn = version.approval != "Approved"
+        if withdrawn or (not backwards and self._told(number)):
+            return _answer(version, "withdrawn-already" if withdrawn else "undone-already")
         why = f"SageMaker went back to version {served.number}: {serving.reason or 'an alarm, or no healthy server'}"
         self._record("deployment-undone", version, SAGEMAKER, why)
         if backwards:
@@ -143,6 +148,26 @@ class Registry:
         )
         self._publish(served)
         return _answer(version, "deployment-undone")
+
+    def _nothing_sure(self, version: Version, serving: Serving) -> dict[str, Any]:
+        """The endpoint failed, or serves two versions: nothing is withdrawn, for nothing says whose fault it is."""
+        if self._told(version.number):
+            return _answer(version, "undone-already")
+        what = {
+            "failed": "the endpoint failed and answers nobody. The next deployment removes it and makes a new one",
+            "mixed": "SageMaker could not go back: servers of two versions answer. Deploy a version, or roll back",
+        }[serving.trouble]
+        why = f"{what}: {serving.reason or 'SageMaker gives no reason'}"
+        self._record("deployment-undone", version, SAGEMAKER, why)
+        self.meter.count("DeploymentUndone")
+        self.humans.tell(
+            f"Deployment of model version {version.number} failed", f"Endpoint {self.endpoint_name}: {why}."
+        )
+        return _answer(version, "deployment-undone")
+
+    def _told(self, number: int) -> bool:
+        """SageMaker may send an event twice."""
+        return self.decisions.newest() == ("deployment-undone", number)
 
     def trial(self, number: int, reason: str, actor: str, *, dry_run: bool = False) -> dict[str, Any]:
         """Serve a newer version beside the one in service, for its share of the requests, until a decision.

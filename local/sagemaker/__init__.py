@@ -1,4 +1,4 @@
-"""SageMaker stand-in: pipelines, jobs, model registry and endpoints as boto3 calls them, for the embedded AWS."""
+"""SageMaker stand-in: pipelines, jobs, model registry, endpoints and their scaling as boto3 calls them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def install(
 
     The caller runs `resume()` of the answer once it serves requests, and `stop()` before it ends.
     """
+    from local.sagemaker import scaling
     from local.sagemaker.adapters.embedded import EmbeddedCloud
     from local.sagemaker.context import Context
     from local.sagemaker.names import Scope
@@ -48,4 +49,6 @@ def install(
         "target_prefixes": ["SageMaker."],
         "host_patterns": [r"runtime\.sagemaker\.", r"api\.sagemaker\."],
     }
+    app.SERVICE_HANDLERS[scaling.SERVICE] = service.handle
+    router.SERVICE_PATTERNS[scaling.SERVICE] = {"target_prefixes": [f"{scaling.TARGET}."]}
     return service

@@ -16,6 +16,8 @@ ENDPOINT = "SageMaker Endpoint State Change"
 _ENDPOINT_STATUS = {
     "Creating": "CREATING",
     "Updating": "UPDATING",
+    "RollingBack": "ROLLING_BACK",
+    "UpdateRollbackFailed": "UPDATE_ROLLBACK_FAILED",
     "InService": "IN_SERVICE",
     "Failed": "FAILED",
     "Deleting": "DELETING",
@@ -91,6 +93,7 @@ def package_changed(context: Context, package: Record) -> None:
 def endpoint_changed(context: Context, endpoint: Record) -> None:
     """An endpoint has a new status."""
     detail = pick(endpoint, "EndpointName", "EndpointArn", "EndpointConfigName", "ProductionVariants", "FailureReason")
+    detail |= pick(endpoint, "PendingDeploymentSummary")
     detail["EndpointStatus"] = _ENDPOINT_STATUS[endpoint["EndpointStatus"]]
     detail["CreationTime"] = instant(endpoint["CreationTime"])
     detail["LastModifiedTime"] = instant(endpoint["LastModifiedTime"])

@@ -86,6 +86,10 @@ class Cloud(Protocol):
         """Values are (name, value, CloudWatch unit)."""
         ...
 
+    def alarm_states(self, caller: Credentials, names: Sequence[str]) -> dict[str, str]:
+        """StateValue of the metric alarms that there are, by name. Raises AccessDeniedError."""
+        ...
+
     def emit(self, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str]) -> None:
         """Put one event with source aws.sagemaker on the default bus."""
         ...

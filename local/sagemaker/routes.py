@@ -100,6 +100,7 @@ def table(executor: Executor, manager: Manager) -> dict[str, Route]:
         "DeleteEndpointConfig": Route(endpoints.delete_config, _config),
         "CreateEndpoint": Route(lambda c, r: endpoints.create_endpoint(c, manager, r), _endpoint),
         "UpdateEndpoint": Route(lambda c, r: endpoints.update_endpoint(c, manager, r), _endpoint),
+        "UpdateEndpointWeightsAndCapacities": Route(lambda c, r: endpoints.update_weights(c, manager, r), _endpoint),
         "DescribeEndpoint": Route(endpoints.describe_endpoint, _endpoint),
         "ListEndpoints": Route(endpoints.list_endpoints, _any),
         "DeleteEndpoint": Route(lambda c, r: endpoints.delete_endpoint(c, manager, r), _endpoint),

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
-from local.sagemaker import progress
+from local.sagemaker import progress, scaling
 from local.sagemaker.context import Context
+from local.sagemaker.definition.arguments import check_request
 from local.sagemaker.endpoints.manager import Manager
 from local.sagemaker.endpoints.runtime import Invocation, invoke
 from local.sagemaker.errors import ModelError, ServiceError, UnknownOperationError, ValidationError
@@ -81,14 +82,19 @@ class SageMaker:
         return 200, {"Content-Type": _JSON}, json.dumps(answer).encode()
 
     def _act(self, target: str, caller: Credentials, body: bytes) -> dict[str, Any]:
-        action = target.rpartition(".")[2]
-        route = self._routes.get(action)
-        if route is None:
+        service, _, action = target.rpartition(".")
+        scales = service == scaling.TARGET and action in scaling.ACTIONS
+        route = None if service == scaling.TARGET else self._routes.get(action)
+        if route is None and not scales:
             raise UnknownOperationError(f"The embedded SageMaker does not serve the action '{action or 'none'}'")
         try:
             request = json.loads(body or b"{}")
         except ValueError as error:
             raise ValidationError("The request body is not valid JSON") from error
+        if route is None:
+            check_request(action, request, scaling.SERVICE)
+            return scaling.act(self._context, caller, action, request)
+        check_request(action, request)
         cloud, scope = self._context.cloud, self._context.scope
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or []}
         context = {f"aws:RequestTag/{key}": value for key, value in tags.items()}

@@ -107,6 +107,8 @@ def test_the_import_rule_matches_both_ends_of_a_job_of_our_store_only(status: st
     [
         ("e", "IN_SERVICE", True),
         ("e", "UPDATE_ROLLBACK_FAILED", True),
+        ("e", "FAILED", True),
+        ("e", "ROLLING_BACK", False),
         ("e", "UPDATING", False),
         ("f", "IN_SERVICE", False),
     ],

@@ -169,6 +169,17 @@ class EmbeddedCloud:
                 cloudwatch.record_metric(namespace, name, value, unit, dict(dimensions))
             cloudwatch._evaluate_all_alarms()
 
+    def alarm_states(self, caller: Credentials, names: Sequence[str]) -> dict[str, str]:
+        """Looked at with the caller's right to describe each of them."""
+        from ministack.core.responses import request_scope
+        from ministack.services import cloudwatch
+
+        for name in names:
+            arn = f"arn:aws:cloudwatch:{self._scope.region}:{self._scope.account}:alarm:{name}"
+            self.authorize(caller, "cloudwatch:DescribeAlarms", arn)
+        with request_scope(self._scope.account, self._scope.region):
+            return {name: str(cloudwatch._alarms[name]["StateValue"]) for name in names if name in cloudwatch._alarms}
+
     def emit(self, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str]) -> None:
         """One event with source aws.sagemaker, put by the service itself."""
         from ministack.core.responses import request_scope

@@ -7,7 +7,8 @@ from typing import Any
 
 from local.sagemaker import events, registry, tags
 from local.sagemaker.context import Context
-from local.sagemaker.endpoints.manager import CONFIG, ENDPOINT, MODEL, Manager
+from local.sagemaker.endpoints import deployment
+from local.sagemaker.endpoints.manager import CONFIG, ENDPOINT, MODEL, RUNNING, Manager
 from local.sagemaker.errors import ValidationError
 from local.sagemaker.listing import page, pick, select
 from local.sagemaker.state import Record
@@ -81,32 +82,51 @@ def create_endpoint(context: Context, manager: Manager, request: Request) -> Ans
     extra = {
         "EndpointStatus": "Creating",
         "LastModifiedTime": now,
-        "ProductionVariants": variants(config),
-        **_capture(config),
+        "ProductionVariants": deployment.variants(config),
+        **deployment.capture(config),
     }
     answer = _create(context, ENDPOINT, "endpoint", request, extra)
+    context.store.put(RUNNING, request["EndpointName"], config)
     events.endpoint_changed(context, context.store.require(ENDPOINT, request["EndpointName"]))
     manager.create(request["EndpointName"])
     return answer
 
 
 def update_endpoint(context: Context, manager: Manager, request: Request) -> Answer:
-    """UpdateEndpoint: the old servers answer until the new ones are healthy; if they never are, the old ones stay."""
-    config = _config(context, request)
+    """UpdateEndpoint: the old servers stay until the new ones are healthy and no alarm sounds; otherwise for good."""
+    wanted = _config(context, request)
     with context.store.lock:
-        endpoint = _require(context, ENDPOINT, "endpoint", request["EndpointName"])
-        if endpoint["EndpointStatus"] not in ("InService", "Failed"):
-            raise ValidationError(f"Cannot update endpoint in status {endpoint['EndpointStatus']}")
-        guards = _guards(request, endpoint, config)
+        endpoint = _settled(context, request)
+        config = deployment.effective(wanted, endpoint, request)
+        guards = deployment.guards(request, endpoint, config)
         changed = context.store.update(
             ENDPOINT,
             endpoint["EndpointName"],
             EndpointStatus="Updating",
             LastModifiedTime=context.clock.now(),
-            **guards,
+            PendingDeploymentSummary=deployment.pending(context, config),
+            **({"LastDeploymentConfig": guards} if guards else {}),
         )
     events.endpoint_changed(context, changed)
-    manager.update(endpoint["EndpointName"], config["EndpointConfigName"], endpoint["EndpointStatus"])
+    manager.update(endpoint["EndpointName"], config, guards)
+    return {"EndpointArn": endpoint["EndpointArn"]}
+
+
+def update_weights(context: Context, manager: Manager, request: Request) -> Answer:
+    """UpdateEndpointWeightsAndCapacities: how requests are shared, and how many machines a variant says it has.
+
+    A variant is one process here, however many machines it has.
+    """
+    asked = {one["VariantName"]: one for one in request["DesiredWeightsAndCapacities"]}
+    with context.store.lock:
+        endpoint = _settled(context, request)
+        config = manager.running(endpoint)
+        if unknown := sorted(set(asked) - {one["VariantName"] for one in config["ProductionVariants"]}):
+            raise ValidationError(f"The endpoint has no variant {unknown[0]}")
+        changed = context.store.update(ENDPOINT, endpoint["EndpointName"], EndpointStatus="Updating")
+    events.endpoint_changed(context, changed)
+    variants = [deployment.scaled(one, asked.get(one["VariantName"], {})) for one in config["ProductionVariants"]]
+    manager.scale(endpoint["EndpointName"], {**config, "ProductionVariants": variants})
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 
@@ -128,6 +148,7 @@ def delete_endpoint(context: Context, manager: Manager, request: Request) -> Ans
     """DeleteEndpoint: ends its servers."""
     endpoint = _require(context, ENDPOINT, "endpoint", request["EndpointName"])
     context.store.delete(ENDPOINT, endpoint["EndpointName"])
+    context.store.delete(RUNNING, endpoint["EndpointName"])
     tags.forget(context, endpoint["EndpointArn"])
     manager.delete(endpoint["EndpointName"])
     events.endpoint_changed(
@@ -136,52 +157,12 @@ def delete_endpoint(context: Context, manager: Manager, request: Request) -> Ans
     return {}
 
 
-def variants(config: Record) -> list[dict[str, Any]]:
-    """ProductionVariants as DescribeEndpoint shows them."""
-    shown = []
-    for variant in config["ProductionVariants"]:
-        weight = variant.get("InitialVariantWeight", 1.0)
-        count = variant.get("InitialInstanceCount", 1)
-        shown.append(
-            {
-                "VariantName": variant["VariantName"],
-                "CurrentWeight": weight,
-                "DesiredWeight": weight,
-                "CurrentInstanceCount": count,
-                "DesiredInstanceCount": count,
-            }
-        )
-    return shown
-
-
-def _capture(config: Record) -> dict[str, Any]:
-    capture = config.get("DataCaptureConfig")
-    if not capture:
-        return {}
-    summary = {
-        "EnableCapture": capture.get("EnableCapture", True),
-        "CaptureStatus": "Started" if capture.get("EnableCapture", True) else "Stopped",
-        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
-        "DestinationS3Uri": capture["DestinationS3Uri"],
-        "KmsKeyId": capture.get("KmsKeyId", ""),
-    }
-    return {"DataCaptureConfig": summary}
-
-
-def _guards(request: Request, endpoint: Record, config: Record) -> dict[str, Any]:
-    """DeploymentConfig, checked as SageMaker does and kept; traffic is exchanged at once, and no alarm is watched."""
-    if not (asked := request.get("DeploymentConfig")):
-        return {}
-    before, after = (
-        {one["VariantName"] for one in variants}
-        for variants in (endpoint["ProductionVariants"], config["ProductionVariants"])
-    )
-    if before != after:
-        raise ValidationError("A guarded deployment needs the variant names of the endpoint in service")
-    routing = asked.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    if routing.get("Type") == "CANARY" and any(one["InitialInstanceCount"] < 2 for one in config["ProductionVariants"]):
-        raise ValidationError("A canary is half of a variant's instances at most: it needs two instances")
-    return {"LastDeploymentConfig": asked}
+def _settled(context: Context, request: Request) -> Record:
+    """The endpoint, if an update may begin; a failed one can only be deleted (DescribeEndpoint, EndpointStatus)."""
+    endpoint = _require(context, ENDPOINT, "endpoint", request["EndpointName"])
+    if endpoint["EndpointStatus"] not in ("InService", "UpdateRollbackFailed"):
+        raise ValidationError(f"Cannot update endpoint in status {endpoint['EndpointStatus']}")
+    return endpoint
 
 
 def _config(context: Context, request: Request) -> Record:

@@ -16,6 +16,7 @@ from local.sagemaker.jobs.failure import JobFailedError
 METRICS = "AWS/SageMaker"
 _CUSTOM = "x-amzn-sagemaker-custom-attributes"
 _ERROR_CHARACTERS = 1000
+_ANSWERS = frozenset({"InService", "Updating", "RollingBack", "UpdateRollbackFailed"})
 _random = random.Random()  # noqa: S311 - traffic split, not security
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -67,7 +68,7 @@ def invoke(context: Context, manager: Manager, invocation: Invocation) -> Reply:
     endpoint = context.store.get(ENDPOINT, name)
     if endpoint is None:
         raise RuntimeValidationError(f"Endpoint {name} of account {context.scope.account} not found.")
-    if endpoint["EndpointStatus"] not in ("InService", "Updating"):
+    if endpoint["EndpointStatus"] not in _ANSWERS:
         raise RuntimeValidationError(f"Endpoint {name} is in status {endpoint['EndpointStatus']}, not InService.")
     try:
         fleet = manager.fleet(name)

@@ -99,11 +99,11 @@ def endpoint(world: Any, eventually: Any) -> Any:
 
 
 def settled(world: Any, name: str, eventually: Any) -> dict[str, Any]:
-    """The endpoint once it is neither Creating nor Updating."""
+    """The endpoint once it is on no way any more."""
 
     def done() -> dict[str, Any] | None:
         found = world.sagemaker.describe_endpoint(EndpointName=name)
-        return None if found["EndpointStatus"] in ("Creating", "Updating") else found
+        return None if found["EndpointStatus"] in ("Creating", "Updating", "RollingBack") else found
 
     return eventually(done, what="the endpoint's end status", seconds=60)
 

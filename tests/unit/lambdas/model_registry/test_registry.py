@@ -88,6 +88,9 @@ class FakeSageMaker:
         assert self.endpoint is None
         self.endpoint = {**request, "EndpointStatus": "InService"}
 
+    def delete_endpoint(self, **_: Any) -> None:
+        self.endpoint = None
+
     def update_endpoint(self, **request: Any) -> None:
         assert self.endpoint is not None
         self.endpoint.update(request)
@@ -109,6 +112,9 @@ class Recorder:
 
     def last(self, step: str) -> int | None:
         return next((version for found, version, _ in reversed(self.steps) if found == step), None)
+
+    def newest(self) -> tuple[str, int] | None:
+        return self.steps[-1][:2] if self.steps else None
 
     def publish(self, data: Any, event_id: str) -> None:
         self.events.append((data, event_id))

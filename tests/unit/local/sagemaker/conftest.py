@@ -93,6 +93,7 @@ class FakeCloud:
         self.logs: dict[tuple[str, str], list[str]] = {}
         self.metrics: list[tuple[str, str, float, dict[str, str]]] = []
         self.logs_refused = False
+        self.alarms: dict[str, str] = {}
         self.broken = 0
 
     def assume(self, role_arn: str, session_name: str) -> Credentials:
@@ -125,6 +126,10 @@ class FakeCloud:
         self, namespace: str, values: Iterable[tuple[str, float, str]], dimensions: Mapping[str, str]
     ) -> None:
         self.metrics.extend((namespace, name, value, dict(dimensions)) for name, value, _ in values)
+
+    def alarm_states(self, caller: Credentials, names: Sequence[str]) -> dict[str, str]:
+        self.authorize(caller, "cloudwatch:DescribeAlarms", "alarm")
+        return {name: self.alarms[name] for name in names if name in self.alarms}
 
     def emit(self, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str]) -> None:
         self.events.append((detail_type, json.loads(json.dumps(detail))))

@@ -10,6 +10,8 @@ import pytest
 FAIL = {"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}
 ROLE = "arn:aws:iam::111122223333:role/pipeline"
 PREFIX = "arn:aws:sagemaker:us-east-1:111122223333"
+NO_EXECUTION = f"{PREFIX}:pipeline/p/execution/000000000000"
+TAGGED = f"{PREFIX}:pipeline/p"
 
 
 def test_a_pipeline_is_described_updated_listed_and_deleted(api: Any) -> None:
@@ -44,8 +46,8 @@ def test_a_name_is_taken_once_but_a_repeated_request_is_the_same(api: Any) -> No
 
 
 def test_a_definition_can_come_from_s3_as_the_pipelines_role(api: Any) -> None:
-    api.cloud.objects["b/d.json"] = json.dumps({"Version": "2020-12-01", "Steps": [FAIL]}).encode()
-    location = {"Bucket": "b", "ObjectKey": "d.json"}
+    api.cloud.objects["bucket/d.json"] = json.dumps({"Version": "2020-12-01", "Steps": [FAIL]}).encode()
+    location = {"Bucket": "bucket", "ObjectKey": "d.json"}
     api("CreatePipeline", PipelineName="p", PipelineDefinitionS3Location=location, RoleArn=ROLE)
     assert json.loads(api("DescribePipeline", PipelineName="p")["PipelineDefinition"])["Steps"] == [FAIL]
     code, _ = api.refusal(
@@ -71,7 +73,9 @@ def test_an_execution_keeps_the_definition_and_parameters_it_started_with(api: A
     ("action", "request_", "code"),
     [
         pytest.param("StartPipelineExecution", {"PipelineName": "x"}, "ResourceNotFound", id="no-pipeline"),
-        pytest.param("DescribePipelineExecution", {"PipelineExecutionArn": "x"}, "ResourceNotFound", id="no-execution"),
+        pytest.param(
+            "DescribePipelineExecution", {"PipelineExecutionArn": NO_EXECUTION}, "ResourceNotFound", id="no-execution"
+        ),
         pytest.param("DescribeTrainingJob", {"TrainingJobName": "x"}, "ValidationException", id="no-job"),
         pytest.param("DescribeModelPackage", {"ModelPackageName": "x"}, "ValidationException", id="no-package"),
         pytest.param("DescribeModelPackageGroup", {"ModelPackageGroupName": "x"}, "ResourceNotFound", id="no-group"),
@@ -189,10 +193,10 @@ def test_a_package_request_is_idempotent_by_its_token(api: Any) -> None:
 
 
 def test_tags_are_merged_and_deleted(api: Any) -> None:
-    api("AddTags", ResourceArn="arn:x", Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
-    api("AddTags", ResourceArn="arn:x", Tags=[{"Key": "a", "Value": "3"}])
-    api("DeleteTags", ResourceArn="arn:x", TagKeys=["b"])
-    assert api("ListTags", ResourceArn="arn:x")["Tags"] == [{"Key": "a", "Value": "3"}]
+    api("AddTags", ResourceArn=TAGGED, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    api("AddTags", ResourceArn=TAGGED, Tags=[{"Key": "a", "Value": "3"}])
+    api("DeleteTags", ResourceArn=TAGGED, TagKeys=["b"])
+    assert api("ListTags", ResourceArn=TAGGED)["Tags"] == [{"Key": "a", "Value": "3"}]
 
 
 def test_records_outlive_the_process_in_their_order(api: Any, packages: list[str], restarted: Any) -> None:

@@ -86,6 +86,12 @@ model-drill: up ## a champion, its test set locked, a worse challenger refused, 
 monitor-%: setup-unit-quiet ## monitor-prod, ...: what a stack is doing now, until Ctrl-C (monitor-local: this machine's)
 	@$(PYTHON) -m operations $(if $(filter local,$*),$(LOCALLY)) monitor --stack $*
 
+follow-%: setup-unit-quiet ## follow-prod, ...: the newest training run as it goes, steps and epochs, until it ends
+	@$(PYTHON) -m operations $(if $(filter local,$*),$(LOCALLY)) follow --stack $*
+
+.PHONY: follow
+follow: follow-local ## the same on this machine
+
 .PHONY: console
 console: up ## a page about the local stack: the way of one image, alarms, why IAM denies, resources; until Ctrl-C
 	@$(PYTHON) -m operations $(LOCALLY) console --stack local --state "$(RUN)"/state/.pulumi/stacks/healthcare-imaging-mlops/local.json

@@ -196,6 +196,25 @@ def monitor(
 
 
 @app.command()
+def follow(
+    stack: Stack = "local",
+    execution: Annotated[str | None, typer.Option(help="ARN of another run than the newest.")] = None,
+) -> None:
+    """A training run as it goes, until it ends: steps, and what the scripts say. Exit code 2: it did not succeed."""
+    from operations import follow as following
+
+    arn = execution or following.newest(boto3.client, stack)
+    if arn is None:
+        typer.echo("the pipeline has never run: make train COHORT=DIR starts it, or enough new labels do")
+        return
+    typer.echo(following.heading(boto3.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)))
+    ended = following.follow(boto3.client, arn, typer.echo)
+    reason = f": {ended['FailureReason']}" if ended.get("FailureReason") else ""
+    typer.echo(f"{ended['PipelineExecutionStatus']}{reason}")
+    raise typer.Exit(0 if ended["PipelineExecutionStatus"] == "Succeeded" else 2)
+
+
+@app.command()
 def console(
     state: Annotated[
         Path, typer.Option(help="State of the stack: the local stack's file, or what `pulumi stack export` printed.")

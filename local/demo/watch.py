@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from local.cloud import Cloud
 from local.console import GaveUpError, Ticker
+from operations.follow import TooLongError, follow
 
 FINAL = {"IMPORTED", "QUARANTINED"}
 
@@ -48,57 +48,9 @@ def watch_ingestion(cloud: Cloud, table: str, keys: set[str], *, seconds: float)
         time.sleep(1.5)
 
 
-@dataclass
-class LogTail:
-    """New lines of the log streams that start with a job's name."""
-
-    cloud: Cloud
-    seen: dict[str, int] = field(default_factory=dict)
-
-    def new_lines(self, group: str, stream_prefix: str) -> Iterator[str]:
-        """Lines since the last call."""
-        logs = self.cloud.client("logs")
-        try:
-            streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream_prefix)["logStreams"]
-        except logs.exceptions.ResourceNotFoundException:
-            return
-        for stream in streams:
-            name = stream["logStreamName"]
-            events = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]
-            yield from (e["message"].rstrip() for e in events[self.seen.get(name, 0) :])
-            self.seen[name] = len(events)
-
-
-_JOBS = {
-    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
-    "TrainingJob": "/aws/sagemaker/TrainingJobs",
-}
-
-
 def watch_pipeline(cloud: Cloud, execution: str, say: Callable[[str], None], *, seconds: float) -> dict[str, Any]:
     """Show each step as it starts and ends with its log lines; returns the finished execution's description."""
-    sagemaker, tail, shown = cloud.client("sagemaker"), LogTail(cloud), {}
-    deadline = time.monotonic() + seconds
-    while True:
-        described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
-        steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution, SortOrder="Ascending")
-        for step in steps["PipelineExecutionSteps"]:
-            _show_logs(tail, step, say)
-            if shown.get(step["StepName"]) != step["StepStatus"]:
-                shown[step["StepName"]] = step["StepStatus"]
-                reason = f": {step['FailureReason']}" if step.get("FailureReason") else ""
-                say(f"{step['StepName']:<16} {step['StepStatus']}{reason}")
-        if described["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
-            return described
-        if time.monotonic() > deadline:
-            raise GaveUpError(f"The pipeline did not end within {seconds:.0f} s")
-        time.sleep(1)
-
-
-def _show_logs(tail: LogTail, step: dict[str, Any], say: Callable[[str], None]) -> None:
-    for kind, group in _JOBS.items():
-        arn = step.get("Metadata", {}).get(kind, {}).get("Arn")
-        if arn:
-            for line in tail.new_lines(group, arn.rsplit("/", 1)[1]):
-                if line.startswith("["):  # the scripts' own lines; libraries talk without a bracket
-                    say(f"  {line}")
+    try:
+        return follow(cloud.client, execution, say, seconds=seconds)
+    except TooLongError as late:
+        raise GaveUpError(str(late)) from late

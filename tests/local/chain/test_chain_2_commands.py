@@ -84,6 +84,12 @@ def until_interrupted(command: list[str], environment: Mapping[str, str], shown:
     assert "Traceback" not in shown.read_text(errors="replace")
 
 
+def test_the_newest_training_run_is_told_to_its_end(environment: dict[str, str]) -> None:
+    told = make("follow", environment).stdout  # chain 1 ended with a run that the gate refused
+    assert "  [preprocess] test: " in told, told
+    assert "Preprocess       Succeeded after" in told
+
+
 def test_the_monitor_shows_the_stack_until_it_is_interrupted(environment: dict[str, str], tmp_path: Path) -> None:
     shown = tmp_path / "shown"
     with until_interrupted(["make", "--silent", "monitor-local"], environment, shown):

@@ -1,4 +1,4 @@
-"""The log groups of SageMaker's jobs: names of the account, not of a stack, so made here (docs/adr/0005)."""
+"""The log groups of SageMaker's jobs: names of the account, not of a stack, so made here (docs/adr/0006)."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class StateSettings(Group):
 
 
 class JobLogSettings(Group):
-    """Logs of SageMaker's jobs, whose groups have the same names for every stack of the account (docs/adr/0005)."""
+    """Logs of SageMaker's jobs, whose groups have the same names for every stack of the account (docs/adr/0006)."""
 
     days: OperationsDays = 30
     """Days that a line is kept: how training ran, nothing of patients."""

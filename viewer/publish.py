@@ -33,7 +33,7 @@ class Published:
     """One object.
 
     Attributes:
-        content: its bytes as they are stored: gzip where `encoding` says so.
+        content: its bytes as they are stored, compressed as `encoding` says.
         cache_control: for browsers and CloudFront.
     """
 

@@ -1,28 +1,19 @@
-"""What is measured in the browser: pixels on the canvas, never an event."""
+"""What is measured in the browser: pixels on the canvas, never an event (look.js looks at them)."""
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
-WATCH = """() => {
-  const canvas = document.querySelector('.cornerstone-canvas');
-  if (!canvas || !canvas.width) return null;
-  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  const levels = new Set();
-  let hash = 2166136261;
-  for (let i = 0; i < data.length; i += 4 * 7) {
-    levels.add(data[i]);
-    hash = Math.imul(hash ^ data[i], 16777619) >>> 0;
-  }
-  const viewport = window.cornerstone?.getRenderingEngines?.()[0]?.getViewports()[0];
-  const id = viewport?.getCurrentImageId?.();
-  const quality = id ? window.cornerstone.cache.getImage(id)?.imageQualityStatus ?? 0 : 0;
-  return { levels: levels.size, hash, quality, index: viewport?.getCurrentImageIdIndex?.() ?? -1 };
-}"""
+from playwright.sync_api import TimeoutError as NotInTimeError
+
+LOOK = Path(__file__).with_name("look.js").read_text()
 JUMP = """index => {
   const viewport = window.cornerstone.getRenderingEngines()[0].getViewports()[0];
+  bench.begin();
   const steps = window.benchSteps = { start: performance.now() };
   viewport.element.addEventListener('CORNERSTONE_STACK_NEW_IMAGE', () => {
     steps.decoded = performance.now();
@@ -42,11 +33,17 @@ STEPS = """() => {
   return asked && Object.fromEntries(Object.entries(since).map(([name, at]) => [name, at - start]));
 }"""
 OPEN = """uid => {
+  bench.begin();
   history.pushState({}, '', `/viewer?StudyInstanceUIDs=${uid}`);
   dispatchEvent(new PopStateEvent('popstate'));
 }"""
-PICTURE_LEVELS = 40
-FULL = 8
+SEEN = "() => ({ start: bench.start, first: bench.first, full: bench.full, costs: bench.costs })"
+SCROLL = "() => { bench.begin(); bench.scrolling = true; }"
+SCROLLED = "() => { bench.on = bench.scrolling = false; return { slices: bench.slices.size, costs: bench.costs }; }"
+
+
+class WrongPictureError(RuntimeError):
+    """What was on the canvas when the clock stopped is not the full picture of the slice that was asked for."""
 
 
 def throttle(page: Any, mbit: float, latency_ms: float) -> None:
@@ -60,59 +57,77 @@ def throttle(page: Any, mbit: float, latency_ms: float) -> None:
     )
 
 
-def until_pictures(page: Any, started: float, before: int | None, seconds: float = 120) -> dict[str, float]:
-    """Milliseconds until any new picture is on the canvas, and until it is the full one."""
-    found: dict[str, float] = {}
-    while time.monotonic() - started < seconds:
-        seen = page.evaluate(WATCH)
-        if seen and seen["levels"] > PICTURE_LEVELS and seen["hash"] != before:
-            now = (time.monotonic() - started) * 1000
-            found.setdefault("first_ms", now)
-            if seen["quality"] == FULL:
-                return {**found, "full_ms": now}
-        page.wait_for_timeout(15)
-    return found
+def pictures(page: Any, index: int | None = None, started: float | None = None, seconds: float = 120) -> dict[str, Any]:
+    """Milliseconds until any new picture is on the canvas, and until it is the full one; then every pixel is checked.
+
+    Args:
+        index: the slice that it has to be, where one was asked for.
+        started: epoch, ms; else when the page itself began.
+
+    Raises WrongPictureError.
+    """
+    with contextlib.suppress(NotInTimeError):
+        page.wait_for_function("() => window.bench?.full", timeout=seconds * 1000, polling=50)
+    seen = page.evaluate(SEEN)
+    began = seen["start"] if started is None else started
+    found = {f"{name}_ms": seen[name] - began for name in ("first", "full") if seen.get(name)}
+    if "full_ms" in found:
+        checked = page.evaluate("() => bench.check()")
+        if not checked["same"] or checked.get("quality") != 8 or index not in (None, checked["index"]):
+            raise WrongPictureError(f"not the full picture of slice {index}: {checked}")
+    return {**found, **looks(seen["costs"])}
+
+
+def looks(costs: list[float]) -> dict[str, float]:
+    """What the looking itself cost the page."""
+    return {"one_look_ms": statistics.median(costs), "looks": len(costs)} if costs else {}
 
 
 def open_study(page: Any, uid: str) -> dict[str, float]:
     """From the worklist, its code in the cache, to the picture."""
-    started = time.monotonic()
     page.evaluate(OPEN, uid)
-    return until_pictures(page, started, None)
+    return pictures(page)
 
 
 def jumps(page: Any, indices: list[int]) -> dict[str, float]:
     """Medians over far slices that nobody has looked at."""
-    firsts, fulls, steps = [], [], []
+    found, steps = [], []
     for index in indices:
-        before = page.evaluate(WATCH)["hash"]
-        started = time.monotonic()
         page.evaluate(JUMP, index)
-        found = until_pictures(page, started, before, 30)
-        firsts.append(found.get("first_ms", float("nan")))
-        fulls.append(found.get("full_ms", float("nan")))
+        found.append(pictures(page, index, seconds=30))
         steps.append(page.evaluate(STEPS))
     fetched = [one for one in steps if one]
     return {
-        "first_ms": statistics.median(firsts),
-        "full_ms": statistics.median(fulls),
+        **medians(found),
         "fetched": len(fetched),
         **{f"{name}_ms": statistics.median(one[name] for one in fetched) for name in (fetched[0] if fetched else ())},
     }
+
+
+def medians(found: list[dict[str, float]]) -> dict[str, float]:
+    """Of each figure; one that was not reached within its time counts as never."""
+    names = dict.fromkeys(name for one in found for name in one)
+    return {name: statistics.median(one.get(name, float("inf")) for one in found) for name in names}
 
 
 def scroll(page: Any, seconds: float) -> dict[str, float]:
     """Wheel notches as fast as the page takes them: how many slices were really shown, and pictures a second."""
     box = page.locator(".cornerstone-canvas").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    started, notches, shown = time.monotonic(), 0, set()
+    page.evaluate(SCROLL)
+    started, notches = time.monotonic(), 0
     while time.monotonic() - started < seconds:
         page.mouse.wheel(0, 100)
         notches += 1
-        seen = page.evaluate(WATCH)
-        if seen and seen["quality"]:
-            shown.add(seen["index"])
-    return {"notches": notches, "slices_shown": len(shown), "per_second": len(shown) / (time.monotonic() - started)}
+    took = time.monotonic() - started
+    page.wait_for_timeout(500)  # what the last notch asked for
+    seen = page.evaluate(SCROLLED)
+    return {
+        "notches": notches,
+        "slices_shown": seen["slices"],
+        "per_second": seen["slices"] / took,
+        **looks(seen["costs"]),
+    }
 
 
 MPR = "() => window.commandsManager.runCommand('toggleHangingProtocol', { protocolId: 'mpr' })"

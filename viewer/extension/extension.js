@@ -46,6 +46,15 @@ function fetchAhead() {
   }
 }
 
+// Cornerstone makes seven WebGL contexts before the first picture, one for each of as many stacks, and a volume uses the
+// first one only. Making one takes long (100 ms each where it is drawn in software, and phones have memory for few):
+// stacks share them in turns, and phones make do with one, as Cornerstone's own setting for them does.
+function fewerContexts() {
+  const { getConfiguration, setConfiguration } = window.cornerstone;
+  const configuration = getConfiguration();
+  setConfiguration({ ...configuration, rendering: { ...configuration.rendering, webGlContextCount: PHONE.matches ? 1 : 2 } });
+}
+
 function phoneButton() {
   if (document.querySelector('.platform-open')) return;
   const button = document.createElement('button');
@@ -63,6 +72,7 @@ export default {
     api.use(services);
     searchByPost();
     panel.define(services);
+    fewerContexts();
     const style = document.createElement('link');
     Object.assign(style, { rel: 'stylesheet', href: '/platform/platform.css' });
     document.head.append(style);

@@ -5,6 +5,7 @@ const PAUSE_MS = 350;
 const SMALL_AT_ONCE = 6;
 const FULL_AT_ONCE = 2; // one on the line, one on its way: a slice that the reader jumps to waits behind these
 const AGAIN_MS = 5000;
+const OWN_WAY_MS = 10_000; // so long at most: who never got an answer is filled in from behind
 let services;
 let lastMove = 0;
 const busy = new Set();
@@ -87,9 +88,16 @@ function nextToFill(viewport) {
   return unfinished;
 }
 
+// The picture that is being looked at is on its way: its line and its cores are not shared with those that nobody sees.
+function onItsWay(viewport) {
+  const id = viewport.getCurrentImageId();
+  return id && !isFull(viewport) && !failed.has(id) && !busy.has(id) && performance.now() - lastMove < OWN_WAY_MS;
+}
+
 async function fill() {
   const viewport = activeViewport();
   if (!viewport || !isStack(viewport) || performance.now() - lastMove < PAUSE_MS || busy.size >= SMALL_AT_ONCE) return;
+  if (onItsWay(viewport)) return;
   const next = nextToFill(viewport);
   if (!next || (next.type === 'singleFinal' && busy.size >= FULL_AT_ONCE)) return;
   const { id, type } = next;

@@ -53,7 +53,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def wanted(dist: Path, config: str = "window.config = {};") -> Any:
-    return objects(release.assets(dist, dist.parent / "gz"), config)
+    return objects(release.assets(dist, dist.parent / "gz", "gzip"), config)
 
 
 def test_browsers_get_each_file_with_its_type_compressed_and_as_long_as_it_lasts(s3: Any, dist: Path) -> None:

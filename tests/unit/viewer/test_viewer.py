@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,17 +46,23 @@ def test_a_release_without_the_named_decoder_is_refused(tmp_path: Path) -> None:
     assert configuration.config(ORIGIN, SIGN_IN)["platform"]["ahead"] == [f"/{name}" for name in names]
 
 
-def test_what_is_served_is_compressed_once_and_foreign_pages_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["br", "gzip"])
+def test_what_is_served_is_compressed_once_and_foreign_pages_are_left_out(tmp_path: Path, encoding: str) -> None:
+    if encoding == "br" and shutil.which("node") is None:
+        pytest.skip("no Node.js on PATH (Debian: apt-get install nodejs)")
     dist = tmp_path / "dist"
     (dist / "ort").mkdir(parents=True)
     for name in ("index.html", "app.bundle.0f6159c501addfe9.js", "ort/model.wasm", "silent-refresh.html", "x.png"):
         (dist / name).write_bytes(b"text " * 100)
-    found = release.assets(dist, tmp_path / "gz")
+    found = release.assets(dist, tmp_path / "made", encoding)
     assert {"index.html", "app.bundle.0f6159c501addfe9.js", "x.png", "platform/extension.js"} <= found.keys()
     assert not {"ort/model.wasm", "silent-refresh.html"} & found.keys()
     bundle = found["app.bundle.0f6159c501addfe9.js"]
-    assert (bundle.immutable, bundle.encoding, bundle.media_type) == (True, "gzip", "text/javascript")
+    assert (bundle.immutable, bundle.encoding, bundle.media_type) == (True, encoding, "text/javascript")
     assert bundle.file.stat().st_size < 500
+    made = bundle.file.stat().st_mtime_ns
+    assert release.assets(dist, tmp_path / "made", encoding)["app.bundle.0f6159c501addfe9.js"].file == bundle.file
+    assert bundle.file.stat().st_mtime_ns == made
     assert (found["index.html"].immutable, found["x.png"].encoding) == (False, "")
 
 

@@ -93,5 +93,20 @@ def test_files_read_into_the_same_memory_and_written_in_parts_keep_their_own_byt
         assert hashlib.sha256((source / str(number)).read_bytes()).hexdigest() == record.report["input_sha256"]
 
 
+@pytest.mark.parametrize(("files", "loaded"), [(1, []), (2, ["numpy"])], ids=["few", "many"])
+def test_numpy_is_loaded_where_there_are_enough_files_to_pay_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int, loaded: list[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(folder, "_NUMPY_PAYS", 2)
+    monkeypatch.setattr(folder, "import_module", asked.append)
+    source = tmp_path / "in"
+    source.mkdir()
+    for number in range(files):
+        (source / str(number)).write_bytes(b"no DICOM")
+    assert len(list(deidentify_folder(source, tmp_path / "out", KEY, Options()))) == files
+    assert asked == loaded
+
+
 def test_what_is_no_dicom_is_described_as_such() -> None:
     assert describe(b"GIF89a")["reason_code"] == "NOT_DICOM"

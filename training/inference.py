@@ -3,7 +3,7 @@
 In:  application/dicom (one CT image); or the model's own input, values 0..1: application/x-npy with an array of
      (S, S), (N, S, S) or (N, S, S, 1), or application/json with an (S, S) array, a list of them, or
      {"instances": [...]}.
-     JSON text takes five times the bytes of the same pixels, and of a batch more time: see bench/README.md.
+     JSON text takes two to five times the bytes of the same pixels, and of a batch more time: see bench/README.md.
 Out: application/json {"probability", "finding", "threshold", "appearance", "model_version"?}; for several images
      {"predictions": [...]}. An input that cannot be judged raises, which the container answers as an error.
      With the custom attribute explain=true: {"explanations": [{"image", "heat"}]}, the prepared image (S, S) and its
@@ -17,6 +17,7 @@ import base64
 import io
 import json
 import os
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -87,7 +88,26 @@ def _raw_request(images: np.ndarray) -> bytes:
 
 def _from_json(content: bytes | str) -> np.ndarray:
     body = loads(content)
-    return np.asarray(body["instances"] if isinstance(body, dict) else body, np.float32)
+    values = body["instances"] if isinstance(body, dict) else body
+    try:
+        return _packed(values)
+    except (
+        struct.error,
+        OverflowError,
+        TypeError,
+        LookupError,
+    ):  # another form, or none: NumPy knows, or says what is wrong
+        return np.asarray(values, np.float32)
+
+
+def _packed(images: list[list[list[float]]]) -> np.ndarray:
+    """(N, S, S) from lists of that depth, in half the time that NumPy takes, which looks at every number twice."""
+    shape = (len(images), len(images[0]), len(images[0][0]))
+    if any(len(image) != shape[1] for image in images):
+        raise TypeError("images of several heights")
+    row = struct.Struct(f"<{shape[2]}f")
+    packed = b"".join([row.pack(*values) for image in images for values in image])
+    return np.frombuffer(packed, "<f4").reshape(shape)
 
 
 def _from_npy(content: bytes) -> np.ndarray:

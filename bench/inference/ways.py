@@ -56,7 +56,7 @@ def artifact(backbone: str, size: int, folder: Path) -> Path:
     return folder
 
 
-def measure(model: Path, batches: list[int], rounds: int, scratch: Path) -> dict[str, Any]:
+def measure(model: Path, batches: list[int], rounds: int, scratch: Path, requests: list[str]) -> dict[str, Any]:
     """Median milliseconds of every way for every request, and the endpoint's overhead over the bare model."""
     described = json.loads((model / "metadata.json").read_text())["config"]
     size = int(described["image_size"])
@@ -64,9 +64,9 @@ def measure(model: Path, batches: list[int], rounds: int, scratch: Path) -> dict
     random = np.random.default_rng(2)
     asked: list[tuple[str, str, np.ndarray, bytes]] = []
     for pictures in (random.random((count, size, size), np.float32).round(5) for count in batches):
-        asked.append(("NPY", NPY, pictures, as_npy(pictures)))
-        asked.append(("JSON", JSON, pictures, json.dumps({"instances": pictures.tolist()}).encode()))
-    asked.append(("DICOM", DICOM, pixels.from_dicom(slice_bytes, size)[None], slice_bytes))
+        asked += [form(kind, pictures) for kind in requests if kind != "DICOM"]
+    if "DICOM" in requests:
+        asked.append(("DICOM", DICOM, pixels.from_dicom(slice_bytes, size)[None], slice_bytes))
     bare, by_onnx, handler = saved_model(model), onnx_runtime(model), in_process(model)
     rows: list[dict[str, Any]] = []
     with endpoint(model, scratch) as post:
@@ -120,6 +120,17 @@ def timed(ways: dict[str, Ask], rounds: int) -> dict[str, Any]:
     }
 
 
+def form(kind: str, pictures: np.ndarray) -> tuple[str, str, np.ndarray, bytes]:
+    """A request of one kind: its name, content type, the pixels that it holds, its body. # (N, S, S)"""
+    if kind == "NPY":
+        return kind, NPY, pictures, as_npy(pictures)
+    if kind == "NPY-16":
+        half = pictures.astype(np.float16)
+        return kind, NPY, half.astype(np.float32), as_npy(half)
+    numbers = pictures if kind == "JSON" else pictures.astype(np.float64).round(5)
+    return kind, JSON, pictures, json.dumps({"instances": numbers.tolist()}).encode()
+
+
 def as_npy(pictures: np.ndarray) -> bytes:
     """NumPy's own format, as a client sends it."""
     target = io.BytesIO()
@@ -158,10 +169,15 @@ def saved_model(model: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def onnx_runtime(model: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The ONNX file under ONNX Runtime, as many threads as it takes by itself."""
+    """The ONNX file under ONNX Runtime, as many threads as it takes by itself.
+
+    They sleep when they have nothing to do: by default they spin, and the way that is timed next has a core less.
+    """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(model / "model.onnx"), providers=["CPUExecutionProvider"])
+    quiet = onnxruntime.SessionOptions()
+    quiet.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(model / "model.onnx"), quiet, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda pictures: np.asarray(session.run(None, {name: pictures[..., None]})[0]).ravel()
 

@@ -83,6 +83,13 @@ def test_json_arrays_are_taken_in_every_documented_form(handler: ModuleType, sha
     assert np.all(sent == 0.5)
 
 
+def test_json_numbers_arrive_as_numpy_reads_them(handler: ModuleType):
+    images = np.random.default_rng(4).random((3, SIZE, SIZE))
+    for shape in ((3, SIZE, SIZE), (3, SIZE, SIZE, 1)):
+        sent = ask(handler, json.dumps({"instances": images.reshape(shape).tolist()}).encode(), "application/json")
+        assert np.array_equal(sent[..., 0], images.astype(np.float32))
+
+
 def as_npy(array: np.ndarray) -> bytes:
     target = io.BytesIO()
     np.save(target, array)
@@ -110,6 +117,9 @@ def test_an_array_of_another_size_is_brought_to_the_models(handler: ModuleType):
         (b"[]", None, "unnamed"),
         (json.dumps([[0.1, 0.2]]).encode(), "application/json", "square"),
         (json.dumps([[-900.0, 0.0], [0.0, 0.0]]).encode(), "application/json", "between 0 and 1"),
+        (json.dumps([[[1e300]]]).encode(), "application/json", "between 0 and 1"),
+        (json.dumps([[[0.1], [0.2]], [[0.3]]]).encode(), "application/json", "inhomogeneous"),
+        (json.dumps([[["0.1"]], [["a"]]]).encode(), "application/json", "could not convert"),
         (b"{", "application/json", ".+"),
         (as_npy(np.full((4, 4), np.nan)), "application/x-npy", "between 0 and 1"),
         (as_npy(np.zeros((0, 4, 4))), "application/x-npy", "square"),
@@ -123,6 +133,9 @@ def test_an_array_of_another_size_is_brought_to_the_models(handler: ModuleType):
         "no type",
         "not square",
         "hounsfield",
+        "too large a number",
+        "ragged JSON",
+        "words",
         "half JSON",
         "npy of NaN",
         "npy of nothing",

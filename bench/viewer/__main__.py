@@ -174,7 +174,8 @@ def show(console: Console, figures: dict[str, Any]) -> None:
     for part, ours in figures["ours"].items():
         for name, value in ours.items():
             other = figures["orthanc"].get(part, {}).get(name)
-            cells = ("none", "") if other is None else (f"{other:.1f}", f"{value / other:.2f}")
+            ratio = f"{value / other:.2f}" if other else ""
+            cells = ("none", "") if other is None else (f"{other:.1f}", ratio)
             table.add_row(f"{part}: {name}", f"{value:.1f}", *cells)
     console.print(table)
 
@@ -209,9 +210,9 @@ def main() -> None:
         sides = [Side("ours", ours, demo_people(stack)["radiologist"]), Side("orthanc", f"http://127.0.0.1:{port}")]
         figures |= measure(playwright, sides, options)
         server.should_exit = True
-    show(Console(), figures)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
+    show(Console(), figures)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,13 @@
     return { hash, levels: levels.size };
   }
 
-  // The image that was given to the canvas last, if it is the one that was asked for.
+  // The image that was given to the canvas last; of a quality, if it is the one that was asked for.
   function shown() {
     const seen = viewport();
     const image = seen?.getCornerstoneImage?.();
-    const right = image && image.imageId === seen.getCurrentImageId();
-    return right ? { id: image.imageId, index: seen.getCurrentImageIdIndex(), quality: image.imageQualityStatus ?? 0 } : null;
+    if (!image) return null;
+    const right = image.imageId === seen.getCurrentImageId();
+    return { id: image.imageId, index: seen.getCurrentImageIdIndex(), quality: right ? image.imageQualityStatus ?? 0 : 0 };
   }
 
   function look() {
@@ -60,12 +61,13 @@
     requestAnimationFrame(frame);
     if (!bench.on) return;
     const seen = look();
-    if (!seen?.quality || seen.levels <= PICTURE_LEVELS || seen.hash === bench.before) return;
+    if (!seen?.id || seen.levels <= PICTURE_LEVELS || seen.hash === bench.before) return;
+    if (seen.hash !== bench.last) bench.slices.add(seen.id); // while scrolling, also one that was passed already
+    bench.last = seen.hash;
+    if (!seen.quality) return;
     bench.first ??= now();
     if (seen.quality < FULL) bench.low = seen.hash;
     else if (seen.hash !== bench.low) bench.full ??= now();
-    if (seen.hash !== bench.last) bench.slices.add(seen.id);
-    bench.last = seen.hash;
     bench.on = bench.scrolling || !bench.full;
   });
 })();

@@ -42,9 +42,8 @@ def follow(
     sagemaker, tail, shown = clients("sagemaker"), LogTail(clients), dict[str, str]()
     deadline = None if seconds is None else time.monotonic() + seconds
     while True:
-        described = sagemaker.describe_pipeline_execution(
-            PipelineExecutionArn=execution
-        )  # before the steps: none is lost
+        # before the steps: what they do until the run has ended is said
+        described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
         for step in _steps(sagemaker, execution):
             for line in _lines(tail, step):
                 say(f"  {line}")

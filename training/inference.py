@@ -91,13 +91,10 @@ def _from_json(content: bytes | str) -> np.ndarray:
     values = body["instances"] if isinstance(body, dict) else body
     try:
         return _packed(values)
-    except (
-        struct.error,
-        OverflowError,
-        TypeError,
-        LookupError,
-    ):  # another form, or none: NumPy knows, or says what is wrong
-        return np.asarray(values, np.float32)
+    except (struct.error, OverflowError, TypeError, LookupError):
+        # another form, or none: NumPy knows, or says what is wrong; too large a number is refused as infinity
+        with np.errstate(over="ignore"):
+            return np.asarray(values, np.float32)
 
 
 def _packed(images: list[list[list[float]]]) -> np.ndarray:

@@ -64,6 +64,11 @@ def test_the_doctor_finds_nothing_but_the_alarms_that_the_chain_earned(environme
     assert bool(done.returncode) == bool(faults), done.stderr  # make's own code for a fault of the recipe is 2
 
 
+def _hear_interrupts() -> None:
+    """As at a terminal: a shell that runs the tests in the background has its children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def until_interrupted(command: list[str], environment: Mapping[str, str], shown: Path) -> Iterator[None]:
     """A command that runs until Ctrl-C; it has to end by that without a traceback."""
@@ -75,6 +80,7 @@ def until_interrupted(command: list[str], environment: Mapping[str, str], shown:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_hear_interrupts,  # noqa: PLW1509 - one line, and no thread of ours holds a lock it takes
         )
         try:
             yield

@@ -6,7 +6,8 @@
 All three train the same network on the same images with the same batch size, class weights and validation. `plain
 Keras` is model.fit over arrays in memory and nothing else; `ours` adds shards from disk, checkpoint, metric line and
 early stopping every epoch; the last adds the standard augmentation too, which on a CPU takes its share of the cores.
-An epoch counts from the end of the one before, so tracing and the first fill of the cache are left out.
+An epoch counts from the end of the one before, so tracing and the first fill of the cache are left out. The goal is
+judged by the clock on the wall; where epochs of one way spread, read the CPU's.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import time
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -32,6 +32,22 @@ from training.precision import choose
 
 PLAIN = "plain Keras"
 WAYS = {PLAIN: None, "ours": "none", "ours, standard augmentation": "standard"}
+
+
+class Clock(NamedTuple):
+    """Seconds on the wall and of the CPU, all threads: on a machine that others use the second says more."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> Clock:
+        """Since some moment."""
+        return cls(time.monotonic(), time.process_time())
+
+    def since(self, before: Clock) -> Clock:
+        """Between two moments."""
+        return Clock(self.wall - before.wall, self.cpu - before.cpu)
 
 
 def write_split(directory: Path, side: str, images: int, size: int) -> Split:
@@ -62,12 +78,14 @@ def write_split(directory: Path, side: str, images: int, size: int) -> Split:
 def measure(options: argparse.Namespace, sides: dict[str, Split], folder: Path) -> dict[str, Any]:
     """Every figure: images a second by way, the input pipeline alone, and the overhead over the plain loop."""
     precision = choose(options.precision)  # for all three ways
-    epochs: dict[str, list[float]] = {way: [] for way in WAYS}
+    epochs: dict[str, list[Clock]] = {way: [] for way in WAYS}
     for number in range(options.rounds):
         for way in WAYS:
             say(f"round {number + 1} of {options.rounds}: {way}")
-            epochs[way] += epoch_seconds(way, options, sides, folder / f"{number}-{len(epochs[way])}-{way[:4]}")
-    middle = {way: statistics.median(seconds) for way, seconds in epochs.items()}
+            epochs[way] += epoch_times(way, options, sides, folder / f"{number}-{len(epochs[way])}-{way[:4]}")
+    walls = {way: [one.wall for one in took] for way, took in epochs.items()}
+    middle = {way: statistics.median(seconds) for way, seconds in walls.items()}
+    cpu = {way: statistics.median(one.cpu for one in took) for way, took in epochs.items()}
     pipeline = {
         "plain": pipeline_rate(sides["train"], options, "none"),
         "standard augmentation": pipeline_rate(sides["train"], options, "standard"),
@@ -82,27 +100,28 @@ def measure(options: argparse.Namespace, sides: dict[str, Split], folder: Path) 
             "gpus": precision.gpus,
         },
         "images_per_second": {way: round(options.images / seconds, 1) for way, seconds in middle.items()},
-        "spread": {way: [round(min(s) / middle[way], 3), round(max(s) / middle[way], 3)] for way, s in epochs.items()},
+        "spread": {way: [round(min(s) / middle[way], 3), round(max(s) / middle[way], 3)] for way, s in walls.items()},
         "overhead": {way: round(middle[way] / middle[PLAIN] - 1, 4) for way in WAYS if way != PLAIN},
+        "cpu_overhead": {way: round(cpu[way] / cpu[PLAIN] - 1, 4) for way in WAYS if way != PLAIN},
         "input_pipeline_images_per_second": pipeline,
         "input_pipeline_over_training": round(pipeline["plain"] * middle[PLAIN] / options.images, 1),
     }
 
 
-def epoch_seconds(way: str, options: argparse.Namespace, sides: dict[str, Split], folder: Path) -> list[float]:
-    """Seconds of each epoch after the first."""
+def epoch_times(way: str, options: argparse.Namespace, sides: dict[str, Split], folder: Path) -> list[Clock]:
+    """What each epoch after the first took."""
     keras.utils.set_random_seed(1)
     keras.backend.clear_session()
-    ends: list[float] = []
+    ends: list[Clock] = []
     augmentation = WAYS[way]
     if augmentation is None:
         plain_loop(options, sides, ends)
     else:
         our_loop(options, sides, augmentation, folder, ends)
-    return [after - before for before, after in pairwise(ends)]
+    return [after.since(before) for before, after in pairwise(ends)]
 
 
-def plain_loop(options: argparse.Namespace, sides: dict[str, Split], ends: list[float]) -> None:
+def plain_loop(options: argparse.Namespace, sides: dict[str, Split], ends: list[Clock]) -> None:
     """model.fit over arrays in memory."""
     model = build(options.backbone, options.image_size).model
     model.compile(
@@ -122,7 +141,7 @@ def plain_loop(options: argparse.Namespace, sides: dict[str, Split], ends: list[
         validation_batch_size=options.batch_size,
         epochs=options.epochs + 1,
         class_weight=train.class_weights(sides["train"]),
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_, **__: ends.append(time.monotonic()))],
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_, **__: ends.append(Clock.now()))],
         verbose=0,
     )
 
@@ -130,18 +149,18 @@ def plain_loop(options: argparse.Namespace, sides: dict[str, Split], ends: list[
 class TimedStore(CheckpointStore):
     """A checkpoint store that remembers when each epoch was handed to it; it is written during the next."""
 
-    def __init__(self, directory: Path, ends: list[float]) -> None:
+    def __init__(self, directory: Path, ends: list[Clock]) -> None:
         super().__init__(directory)
         self._ends = ends
 
     def save(self, model: keras.Model, progress: Progress) -> None:
         """Store and note the time."""
         super().save(model, progress)
-        self._ends.append(time.monotonic())
+        self._ends.append(Clock.now())
 
 
 def our_loop(
-    options: argparse.Namespace, sides: dict[str, Split], augmentation: str, folder: Path, ends: list[float]
+    options: argparse.Namespace, sides: dict[str, Split], augmentation: str, folder: Path, ends: list[Clock]
 ) -> None:
     """The pipeline's own training, from its shards."""
     config = train.TrainConfig(
@@ -178,11 +197,12 @@ def table(found: dict[str, Any]) -> str:
     lines = [
         f"{said['backbone']} at {said['image_size']} pixels, batch {said['batch_size']}, {said['images']} images "
         f"an epoch, {said['cores']} cores, load {said['load_average']}",
-        f"{'':<30} {'images/s':>10} {'overhead':>9}",
+        f"{'':<30} {'images/s':>10} {'overhead':>9} {'of CPU':>9} {'epochs, of the median':>23}",
     ]
     for way, rate in found["images_per_second"].items():
-        extra = f"{found['overhead'][way]:+.1%}" if way in found["overhead"] else "-"
-        lines.append(f"{way:<30} {rate:>10} {extra:>9}")
+        wall, cpu = (f"{found[name][way]:+.1%}" if way != PLAIN else "-" for name in ("overhead", "cpu_overhead"))
+        least, most = found["spread"][way]
+        lines.append(f"{way:<30} {rate:>10} {wall:>9} {cpu:>9} {f'{least:.2f} to {most:.2f}':>23}")
     for way, rate in found["input_pipeline_images_per_second"].items():
         lines.append(f"{f'input pipeline, {way}':<38} {rate:>10}")
     lines.append(f"The input pipeline delivers {found['input_pipeline_over_training']} times what training takes.")

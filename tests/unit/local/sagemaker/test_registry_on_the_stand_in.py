@@ -135,25 +135,29 @@ def test_a_deployment_that_an_alarm_undid_is_withdrawn_recorded_and_told_once(
     assert registry.meter.counts["DeploymentUndone"] == 1
 
 
+@pytest.fixture
+def first_in_service(registry: Any, serving: Any) -> None:
+    """Version 1 serves, and nobody has judged version 2."""
+    registry.packages.decide(registry.packages.version(2), "PendingManualApproval", "")
+    registry.deploy(1, "admin-1")
+    serving()
+
+
+@pytest.mark.usefixtures("first_in_service")
 def test_quiet_alarms_let_the_better_version_into_service(
     api: Any, registry: Any, serving: Any, recorder: Recorder
 ) -> None:
     api.cloud.alarms = QUIET
-    registry.packages.decide(registry.packages.version(2), "PendingManualApproval", "")
-    registry.deploy(1, "admin-1")
-    serving()
     registry.approve(2, "better", "admin-1")
     serving()
     assert registry.hosting.serving().number == 2
     assert [step for step, _, _ in recorder.steps] == ["deployed", "approved", "deployed"]
 
 
+@pytest.mark.usefixtures("first_in_service")
 def test_a_rollback_while_the_alarms_still_watch_waits_for_the_update_and_then_goes_back(
     api: Any, registry: Any, serving: Any, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry.packages.decide(registry.packages.version(2), "PendingManualApproval", "")
-    registry.deploy(1, "admin-1")
-    serving()
     refused: list[str] = []
 
     def watch(*_: Any) -> dict[str, str]:
@@ -175,12 +179,10 @@ def test_a_rollback_while_the_alarms_still_watch_waits_for_the_update_and_then_g
     assert registry.hosting.serving().number == 1
 
 
+@pytest.mark.usefixtures("first_in_service")
 def test_where_sagemaker_could_not_go_back_people_hear_of_it_and_a_rollback_mends_it(
     api: Any, registry: Any, serving: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry.packages.decide(registry.packages.version(2), "PendingManualApproval", "")
-    registry.deploy(1, "admin-1")
-    serving()
     kept = api.cloud.objects.pop("b/1.tar.gz")
     server = next(iter(api.service.manager._fleets[GROUP].servers.values()))
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from playwright.sync_api import TimeoutError as NotInTimeError
 
+FULL = 8
+"""Cornerstone's ImageQualityStatus.FULL_RESOLUTION, as look.js has it."""
 LOOK = Path(__file__).with_name("look.js").read_text()
 JUMP = """index => {
   const viewport = window.cornerstone.getRenderingEngines()[0].getViewports()[0];
@@ -73,7 +75,7 @@ def pictures(page: Any, index: int | None = None, started: float | None = None, 
     found = {f"{name}_ms": seen[name] - began for name in ("first", "full") if seen.get(name)}
     if "full_ms" in found:
         checked = page.evaluate("() => bench.check()")
-        if not checked["same"] or checked.get("quality") != 8 or index not in (None, checked["index"]):
+        if not checked["same"] or checked.get("quality") != FULL or index not in (None, checked["index"]):
             raise WrongPictureError(f"not the full picture of slice {index}: {checked}")
     return {**found, **looks(seen["costs"])}
 

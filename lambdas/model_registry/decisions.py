@@ -6,13 +6,18 @@ The function's role may write no other partition (dynamodb:LeadingKeys), and an 
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from lambda_shared.clock import Clock, iso, new_id
 from lambda_shared.errors import aws_errors
 from model_registry.ports import Decision, Step
 
 PARTITION = "decisions"
+_NEWEST_FIRST: Final[dict[str, Any]] = {
+    "KeyConditionExpression": "model_version = :partition",
+    "ScanIndexForward": False,
+    "ConsistentRead": True,
+}
 
 
 class DynamoDecisions:
@@ -43,12 +48,10 @@ class DynamoDecisions:
     def last(self, step: Step) -> int | None:
         """The version of the newest entry of that step."""
         request: dict[str, Any] = {
-            "KeyConditionExpression": "model_version = :partition",
+            **_NEWEST_FIRST,
             "FilterExpression": "#step = :step",
             "ExpressionAttributeNames": {"#step": "step"},
             "ExpressionAttributeValues": {":partition": PARTITION, ":step": step},
-            "ScanIndexForward": False,
-            "ConsistentRead": True,
         }
         while True:
             with aws_errors("Query"):
@@ -62,11 +65,6 @@ class DynamoDecisions:
     def newest(self) -> tuple[str, int] | None:
         """Step and version of the newest entry."""
         with aws_errors("Query"):
-            found = self._table.query(
-                KeyConditionExpression="model_version = :partition",
-                ExpressionAttributeValues={":partition": PARTITION},
-                ScanIndexForward=False,
-                ConsistentRead=True,
-                Limit=1,
-            )["Items"]
+            values = {":partition": PARTITION}
+            found = self._table.query(**_NEWEST_FIRST, ExpressionAttributeValues=values, Limit=1)["Items"]
         return (str(found[0]["step"]), int(found[0]["version"])) if found else None

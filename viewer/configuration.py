@@ -16,7 +16,8 @@ from viewer import release
 DICOMWEB: Final = "/dicom-web"
 API: Final = "/api"
 EXTENSION: Final = "/platform/extension.js"
-SIGN_IN_SCRIPT: Final = Path(__file__).with_name("sign_in.js")
+SCRIPTS: Final = tuple(Path(__file__).with_name(name) for name in ("sign_in.js", "ahead.js"))
+"""What runs before OHIF is there, in this order."""
 # the frame cut after its fourth resolution of six: 128 pixels of a 512 slice, some 15 KB (level 2 of the decoder)
 LOW_RESOLUTION: Final = 3
 LOW_DECODE_LEVEL: Final = 2
@@ -40,9 +41,9 @@ class SignIn:
 
 
 def text(origin: str, sign_in: SignIn) -> str:
-    """The file, with the script that signs in before OHIF is loaded."""
+    """The file, with the scripts that sign in and fetch ahead before OHIF is there."""
     made = json.dumps(config(origin, sign_in), indent=1, sort_keys=True)
-    return f"window.config = {made};\n{SIGN_IN_SCRIPT.read_text()}"
+    return "\n".join([f"window.config = {made};", *(script.read_text() for script in SCRIPTS)])
 
 
 def config(origin: str, sign_in: SignIn) -> dict[str, Any]:
@@ -71,8 +72,10 @@ def config(origin: str, sign_in: SignIn) -> dict[str, Any]:
 
 
 def _ahead() -> list[str]:
-    """What the first picture waits for and the worklist does not need: fetched while the worklist is being read."""
-    return [f"/{name}" for name in release.pinned()["decoder"]]
+    """What a study's first picture waits for after the main bundle, in the order in which it is needed."""
+    pin = release.pinned()
+    first, *others = pin["opening"]
+    return [f"/{name}" for name in (first, *release.extension(), *others, *pin["decoder"])]
 
 
 def _customizations() -> dict[str, Any]:

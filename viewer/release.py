@@ -54,9 +54,15 @@ class Asset:
 
 
 def pinned() -> dict[str, Any]:
-    """Package, version and integrity (Subresource Integrity form) of the release; its page's inline scripts; the worker
-    and the WebAssembly that decode HTJ2K."""
+    """Package, version and integrity (Subresource Integrity form) of the release; its page's inline scripts; what it
+    loads after the main bundle until a study is on the screen; the worker and the WebAssembly that decode HTJ2K."""
     return json.loads((HERE / "ohif.json").read_text())
+
+
+def extension() -> dict[str, Path]:
+    """Our own files by the path that they are served under; the one that OHIF asks for comes first."""
+    files = sorted((HERE / "extension").iterdir(), key=lambda file: (file.name != "extension.js", file.name))
+    return {f"platform/{file.name}": file for file in files}
 
 
 def fetch(cache: Path) -> Path:
@@ -73,7 +79,7 @@ def fetch(cache: Path) -> Path:
             packed.extractall(folder, filter="data")
         archive.unlink()
         verify_page(dist / "index.html", pin["inline_scripts"])
-        verify_files(dist, pin["decoder"])
+        verify_files(dist, [*pin["opening"], *pin["decoder"]])
         (folder / ".whole").write_text(pin["integrity"])
     return dist
 
@@ -121,7 +127,7 @@ def assets(dist: Path, compressed: Path, encoding: str = "") -> dict[str, Asset]
     """
     files = {file.relative_to(dist).as_posix(): file for file in sorted(dist.rglob("*")) if file.is_file()}
     files = {path: file for path, file in files.items() if not path.startswith(LEFT_OUT)}
-    files |= {f"platform/{file.name}": file for file in sorted((HERE / "extension").iterdir())}
+    files |= extension()
     encoding = encoding or ("br" if shutil.which("node") else "gzip")
     texts = {path: file for path, file in files.items() if file.suffix in TEXTS}
     made = _compressed(texts, compressed, encoding)

@@ -22,6 +22,7 @@ from tests.e2e.browsing import (
     wheel_to_the_end,
 )
 from tests.e2e.drawing import LOOSELY, differing_pixels, looks_like
+from viewer import configuration
 
 WINDOWS = (-100, -1000)
 """Lowest values of two windows, in HU: soft tissue, and lung."""
@@ -38,6 +39,7 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
     picture(page, "2-worklist")
 
     open_study(page, size, hospital.listed_name)
+    assert loaded(page) - fetched_ahead() == set(), "every part that a study waits for is fetched ahead (ohif.json)"
     until(page, f"() => ({CANVAS})().levels > 40", True)  # a picture, not a grey square
     assert decoded_as_stored(page, hospital.files), "not one value differs from what the scanner sent"
     assert [differing_pixels(page, hospital.files, lowest) for lowest in WINDOWS] == [0, 0]
@@ -63,6 +65,24 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
     assert "Saved" in panel.locator(".why").inner_text(), "the panel says what became of it"
     picture(page, "5-verified")
     assert started_by_event(hospital), "ImageVerified started the pipeline"
+
+
+# Parts that the page ran or was styled by; what webpack prefetches for later has the initiator "link" and no use yet
+LOADED = """() => performance.getEntriesByType('resource')
+  .filter(one => one.initiatorType === 'script' || one.name.endsWith('.css'))
+  .map(one => new URL(one.name).pathname)"""
+IN_THE_PAGE = {"/app-config.js", "/init-service-worker.js", "/app.bundle.css"}
+"""What index.html names itself, with the main bundle."""
+
+
+def loaded(page: Any) -> set[str]:
+    found = {path for path in page.evaluate(LOADED) if path.endswith((".js", ".css"))} - IN_THE_PAGE
+    return {path for path in found if not path.startswith("/app.bundle.")}
+
+
+def fetched_ahead() -> set[str]:
+    sign_in = configuration.SignIn(issuer="", client_id="", authorize_origin="")
+    return set(configuration.config("", sign_in)["platform"]["ahead"])
 
 
 @pytest.fixture(autouse=True)

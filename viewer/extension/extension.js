@@ -38,14 +38,6 @@ function openGroundTruth() {
   else services.panelService.activatePanel('platform.panelModule.ground-truth', true);
 }
 
-// The decoder comes into the browser's cache while the worklist is read, so the first study does not wait for it.
-function fetchAhead() {
-  if (window.location.pathname.startsWith('/viewer')) return; // there the line has the study to fetch
-  for (const path of window.config.platform.ahead) {
-    fetch(path, { priority: 'low' }).then(answer => answer.arrayBuffer()).catch(() => {}); // then it comes when it is needed
-  }
-}
-
 // Cornerstone makes seven WebGL contexts before the first picture, one for each of as many stacks, and a volume uses the
 // first one only. Making one takes long (100 ms each where it is drawn in software, and phones have memory for few):
 // stacks share them in turns, and phones make do with one, as Cornerstone's own setting for them does.
@@ -77,7 +69,6 @@ export default {
     Object.assign(style, { rel: 'stylesheet', href: '/platform/platform.css' });
     document.head.append(style);
     images.watch(services);
-    (window.requestIdleCallback ?? setTimeout)(fetchAhead);
     document.addEventListener('keydown', event => {
       if (event.altKey && event.code === 'KeyG') { event.preventDefault(); openGroundTruth(); }
     });

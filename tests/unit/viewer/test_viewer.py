@@ -36,14 +36,19 @@ def test_a_page_with_another_inline_script_is_refused(tmp_path: Path) -> None:
         release.verify_page(page, release.pinned()["inline_scripts"])
 
 
-def test_a_release_without_the_named_decoder_is_refused(tmp_path: Path) -> None:
-    names = release.pinned()["decoder"]
+def test_a_release_without_what_is_fetched_ahead_is_refused(tmp_path: Path) -> None:
+    names = [*release.pinned()["opening"], *release.pinned()["decoder"]]
     with pytest.raises(release.ReleaseError, match=names[0]):
         release.verify_files(tmp_path, names)
     for name in names:
         (tmp_path / name).touch()
     release.verify_files(tmp_path, names)
-    assert configuration.config(ORIGIN, SIGN_IN)["platform"]["ahead"] == [f"/{name}" for name in names]
+    first, *others = configuration.config(ORIGIN, SIGN_IN)["platform"]["ahead"]
+    assert first == f"/{names[0]}", "it tells how fast the line is"
+    own = others[: len(release.extension())]
+    assert own[0] == "/platform/extension.js"
+    assert set(own) == {f"/{path}" for path in release.extension()}
+    assert others[len(own) :] == [f"/{name}" for name in names[1:]]
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip"])

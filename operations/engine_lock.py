@@ -69,7 +69,7 @@ def _begun(proc: Path, pid: int) -> float | None:
     try:
         ticks = int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[19])  # field 22, proc(5)
         boot = next(line for line in (proc / "stat").read_text().splitlines() if line.startswith("btime "))
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second where it ends between opening and reading
         return None
     return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
 

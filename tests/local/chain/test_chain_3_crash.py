@@ -55,7 +55,7 @@ def test_every_file_ends_in_exactly_one_final_state_after_a_crash(stack: LocalSt
 
 
 def _some_files() -> list[Path]:
-    files = make_sample(48, 3, 7)
+    files = make_sample(12, 3, 7)
     hostile = [f for f in files if f.parent.name == "hostile"]
     return hostile[:6] + [f for f in files if "cohort" in f.parts][: FILES - 6]
 

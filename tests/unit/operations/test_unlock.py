@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -119,6 +120,15 @@ def test_where_processes_cannot_be_read_they_are_asked(tmp_path: Path) -> None:
     here = socket.gethostname()
     assert Holder(name="a", user="me", host=here, pid=os.getpid(), since=NOW).alive(none) is True
     assert Holder(name="a", user="me", host=here, pid=999_999_999, since=NOW).alive(none) is False
+
+
+def test_a_process_that_ends_while_it_is_looked_at_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(_: Path) -> str:
+        raise ProcessLookupError(errno.ESRCH, "No such process")  # of read(2), where open(2) had found it
+
+    mine = Holder(name="a", user="me", host=socket.gethostname(), pid=os.getpid(), since=NOW)
+    monkeypatch.setattr(Path, "read_text", ended)
+    assert mine.alive() is False
 
 
 def test_looking_changes_nothing_and_says_how_to_act(engine: Engine) -> None:

@@ -7,6 +7,7 @@ RUN := $(or $(IMAGING_RUN_DIR),.run)
 LOCALLY := --environment "$(RUN)/aws/ready.json"
 SETUP := $(PYTHON3) tools/bootstrap.py
 export PYTHONUNBUFFERED := 1
+unexport PYTHONDONTWRITEBYTECODE # without bytecode each process compiles the SDKs again: 10 s for Pulumi's and SageMaker's
 PATIENTS ?= 100
 SLICES ?= 2
 SEED ?= 7
@@ -239,7 +240,7 @@ test-e2e: setup ## a radiologist's browser on a local stack of its own, at deskt
 	@$(PYTHON) -m pytest -q -rs tests/e2e
 
 .PHONY: test-unit
-test-unit: setup-unit ## unit, contract and policy tests only: seconds
+test-unit: setup-unit ## unit, contract and policy tests only, no stack: two to three minutes on two cores
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not local and not engine and not tensorflow and not thorough and not check" tests
 
 .PHONY: coverage

@@ -52,9 +52,27 @@ def program(context: Context) -> Callable[..., Callable[[], dict[str, Any]]]:
     return make
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[bool, Any]:
+    """What was recorded of the buckets as they are, in `up` and in a preview."""
+    return {}
+
+
+@pytest.fixture
+def platform(record: Any, program: Any, kept: dict[bool, Any]) -> Callable[[bool], Any]:
+    """`platform(preview=False)`: the buckets with nothing changed, evaluated once for all tests that read them."""
+
+    def unchanged(preview: bool = False) -> Any:
+        if preview not in kept:
+            kept[preview] = record(program(), preview=preview)
+        return kept[preview]
+
+    return unchanged
+
+
 @pytest.mark.parametrize("role", ROLES)
-def test_every_bucket_is_private_owned_and_versioned(record: Any, program: Any, role: str, preview: bool) -> None:
-    recording = record(program(), preview=preview)
+def test_every_bucket_is_private_owned_and_versioned(platform: Any, role: str, preview: bool) -> None:
+    recording = platform(preview)
     blocked = recording.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", f"buckets-{role}-public-access")
     flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     assert all(blocked.inputs[flag] is True for flag in flags), "nothing of this platform is public"
@@ -65,8 +83,8 @@ def test_every_bucket_is_private_owned_and_versioned(record: Any, program: Any, 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_companion_is_linked_to_its_bucket_even_before_it_exists(record: Any, program: Any, role: str) -> None:
-    recording = record(program(), preview=True)
+def test_every_companion_is_linked_to_its_bucket_even_before_it_exists(platform: Any, role: str) -> None:
+    recording = platform(True)
     bucket = recording.one("aws:s3/bucket:Bucket", f"buckets-{role}")
     for suffix in ("public-access", "ownership", "versioning", "encryption", "lifecycle", "policy"):
         (companion,) = [r for r in recording.resources if r.name == f"buckets-{role}-{suffix}"]
@@ -74,8 +92,8 @@ def test_every_companion_is_linked_to_its_bucket_even_before_it_exists(record: A
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_bucket_refuses_plain_and_old_transport(record: Any, program: Any, role: str) -> None:
-    statements = record(program()).policy(POLICY, f"buckets-{role}-policy")
+def test_every_bucket_refuses_plain_and_old_transport(platform: Any, role: str) -> None:
+    statements = platform().policy(POLICY, f"buckets-{role}-policy")
     arn = f"arn:aws:s3:::healthcare-imaging-mlops-test-{role}-111122223333"
     plain = statements["DenyPlainTransport"]
     assert (plain["Effect"], plain["Principal"], plain["Action"]) == ("Deny", "*", ["s3:*"])
@@ -85,8 +103,8 @@ def test_every_bucket_refuses_plain_and_old_transport(record: Any, program: Any,
 
 
 @pytest.mark.parametrize("role", DATA_ROLES)
-def test_each_class_lies_under_its_own_key_and_no_other(record: Any, program: Any, role: str) -> None:
-    recording = record(program())
+def test_each_class_lies_under_its_own_key_and_no_other(platform: Any, role: str) -> None:
+    recording = platform()
     (rule,) = recording.one(ENCRYPTION, f"buckets-{role}-encryption").inputs["rules"]
     key = f"arn:aws:kms:us-east-1:111122223333:key/{KEYS[role]}"
     assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": key}
@@ -96,10 +114,8 @@ def test_each_class_lies_under_its_own_key_and_no_other(record: Any, program: An
     assert foreign["Condition"] == {"StringNotEquals": {name: key}, "Null": {name: "false"}}
 
 
-def test_the_access_log_target_uses_s3s_own_encryption_for_s3_cannot_write_it_otherwise(
-    record: Any, program: Any
-) -> None:
-    recording = record(program())
+def test_the_access_log_target_uses_s3s_own_encryption_for_s3_cannot_write_it_otherwise(platform: Any) -> None:
+    recording = platform()
     (rule,) = recording.one(ENCRYPTION, "buckets-logs-encryption").inputs["rules"]
     assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}
     delivery = recording.policy(POLICY, "buckets-logs-policy")["AccessLogsOfOwnBuckets"]
@@ -107,15 +123,15 @@ def test_the_access_log_target_uses_s3s_own_encryption_for_s3_cannot_write_it_ot
     assert delivery["Condition"]["StringEquals"] == {"aws:SourceAccount": "111122223333"}
 
 
-def test_every_bucket_but_the_log_target_writes_access_logs(record: Any, program: Any) -> None:
-    logging = record(program()).of("aws:s3/bucketLogging:BucketLogging")
+def test_every_bucket_but_the_log_target_writes_access_logs(platform: Any) -> None:
+    logging = platform().of("aws:s3/bucketLogging:BucketLogging")
     assert {log.inputs["targetPrefix"] for log in logging} == {f"{role}/" for role in DATA_ROLES}
     assert {log.inputs["targetBucket"] for log in logging} == {"healthcare-imaging-mlops-test-logs-111122223333"}
 
 
 @pytest.mark.parametrize("role", DATA_ROLES)
-def test_objects_go_to_cheaper_tiers_after_90_and_180_days(record: Any, program: Any, role: str) -> None:
-    rule = record(program()).one(LIFECYCLE, f"buckets-{role}-lifecycle").inputs["rules"][0]
+def test_objects_go_to_cheaper_tiers_after_90_and_180_days(platform: Any, role: str) -> None:
+    rule = platform().one(LIFECYCLE, f"buckets-{role}-lifecycle").inputs["rules"][0]
     assert [(step["storageClass"], step["days"]) for step in rule["transitions"]] == [
         ("INTELLIGENT_TIERING", 90),
         ("GLACIER_IR", 180),
@@ -124,22 +140,22 @@ def test_objects_go_to_cheaper_tiers_after_90_and_180_days(record: Any, program:
     assert rule["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 7}
 
 
-def test_only_copies_staged_for_an_import_are_deleted_by_a_rule(record: Any, program: Any) -> None:
-    rules = record(program()).one(LIFECYCLE, "buckets-training-data-lifecycle").inputs["rules"]
+def test_only_copies_staged_for_an_import_are_deleted_by_a_rule(platform: Any) -> None:
+    rules = platform().one(LIFECYCLE, "buckets-training-data-lifecycle").inputs["rules"]
     (scratch,) = [rule for rule in rules if "expiration" in rule]
     assert scratch["filter"] == {"prefix": "import-input/"}
     assert scratch["expiration"] == {"days": 3}
     assert scratch["noncurrentVersionExpiration"] == {"noncurrentDays": 1}, "else a year of copies is paid for"
 
 
-def test_access_logs_end_after_their_time(record: Any, program: Any) -> None:
-    (rule,) = record(program()).one(LIFECYCLE, "buckets-logs-lifecycle").inputs["rules"]
+def test_access_logs_end_after_their_time(platform: Any) -> None:
+    (rule,) = platform().one(LIFECYCLE, "buckets-logs-lifecycle").inputs["rules"]
     assert rule["expiration"] == {"days": 2557}
     assert "transitions" not in rule, "an empty list would show as a change after every refresh"
 
 
-def test_audit_records_are_locked_from_their_creation(record: Any, program: Any) -> None:
-    recording = record(program())
+def test_audit_records_are_locked_from_their_creation(platform: Any) -> None:
+    recording = platform()
     assert recording.one("aws:s3/bucket:Bucket", "buckets-audit").inputs["objectLockEnabled"] is True
     rule = recording.one(LOCK).inputs["rule"]
     assert rule == {"defaultRetention": {"mode": "COMPLIANCE", "days": 2557}}, "7 years, 45 CFR 164.316(b)(2)(i)"
@@ -147,20 +163,20 @@ def test_audit_records_are_locked_from_their_creation(record: Any, program: Any)
     assert lifecycle["noncurrentVersionExpiration"] == {"noncurrentDays": 2557}
 
 
-def test_no_other_bucket_is_locked(record: Any, program: Any) -> None:
-    buckets = record(program()).of("aws:s3/bucket:Bucket")
+def test_no_other_bucket_is_locked(platform: Any) -> None:
+    buckets = platform().of("aws:s3/bucket:Bucket")
     assert [b.name for b in buckets if b.inputs["objectLockEnabled"]] == ["buckets-audit"]
 
 
 @pytest.mark.parametrize("role", DATA_ROLES)
-def test_every_data_bucket_tells_eventbridge(record: Any, program: Any, role: str) -> None:
-    notification = record(program()).one("aws:s3/bucketNotification:BucketNotification", f"buckets-{role}-events")
+def test_every_data_bucket_tells_eventbridge(platform: Any, role: str) -> None:
+    notification = platform().one("aws:s3/bucketNotification:BucketNotification", f"buckets-{role}-events")
     assert notification.inputs["eventbridge"] is True
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_objects_are_reached_through_the_vpc_endpoint_only(record: Any, program: Any, role: str) -> None:
-    statements = record(program()).policy(POLICY, f"buckets-{role}-policy")
+def test_objects_are_reached_through_the_vpc_endpoint_only(platform: Any, role: str) -> None:
+    statements = platform().policy(POLICY, f"buckets-{role}-policy")
     reads = statements["DenyReadsFromOutside"]
     assert reads["Condition"]["StringNotEquals"] == {"aws:SourceVpce": "vpce-1"}
     assert reads["Condition"]["Bool"] == {"aws:PrincipalIsAWSService": "false"}
@@ -181,10 +197,8 @@ def test_without_a_deploy_role_nobody_comes_from_outside(record: Any, program: A
     assert "ArnNotLikeIfExists" not in deny["Condition"], "an empty list would match nobody or everybody"
 
 
-def test_a_presigned_url_may_put_into_the_upload_folder_from_outside_and_nowhere_else(
-    record: Any, program: Any
-) -> None:
-    recording = record(program())
+def test_a_presigned_url_may_put_into_the_upload_folder_from_outside_and_nowhere_else(platform: Any) -> None:
+    recording = platform()
     statements = recording.policy(POLICY, "buckets-training-data-policy")
     uploads = "arn:aws:s3:::healthcare-imaging-mlops-test-training-data-111122223333/upload/*"
     assert statements["DenyWritesFromOutside"]["NotResource"] == [uploads]
@@ -194,8 +208,8 @@ def test_a_presigned_url_may_put_into_the_upload_folder_from_outside_and_nowhere
     assert "NotResource" not in recording.policy(POLICY, "buckets-preprocessed-policy")["DenyWritesFromOutside"]
 
 
-def test_a_presigned_url_may_get_what_was_found_sound_from_outside_and_nothing_else(record: Any, program: Any) -> None:
-    recording = record(program())
+def test_a_presigned_url_may_get_what_was_found_sound_from_outside_and_nothing_else(platform: Any) -> None:
+    recording = platform()
     statements = recording.policy(POLICY, "buckets-training-data-policy")
     sound = "arn:aws:s3:::healthcare-imaging-mlops-test-training-data-111122223333/validated/*"
     assert statements["DenyReadsFromOutside"]["NotResource"] == [sound]
@@ -205,8 +219,8 @@ def test_a_presigned_url_may_get_what_was_found_sound_from_outside_and_nothing_e
     assert "NotResource" not in recording.policy(POLICY, "buckets-preprocessed-policy")["DenyReadsFromOutside"]
 
 
-def test_healthimaging_imports_from_its_own_network_and_into_training_data_only(record: Any, program: Any) -> None:
-    recording = record(program())
+def test_healthimaging_imports_from_its_own_network_and_into_training_data_only(platform: Any) -> None:
+    recording = platform()
     role = "arn:aws:iam::111122223333:role/healthcare-imaging-mlops-test-import"
     for bucket, allowed in (("training-data", True), ("preprocessed", False)):
         deny = recording.policy(POLICY, f"buckets-{bucket}-policy")["DenyReadsFromOutside"]
@@ -224,8 +238,8 @@ def test_force_destroy_is_data_and_off_by_default(record: Any, program: Any, for
     assert {b.inputs.get("forceDestroy", False) for b in recording.of("aws:s3/bucket:Bucket")} == {force}
 
 
-def test_names_are_known_in_a_preview_and_tags_say_the_class(record: Any, program: Any) -> None:
-    recording = record(program(), preview=True)
+def test_names_are_known_in_a_preview_and_tags_say_the_class(platform: Any) -> None:
+    recording = platform(True)
     assert recording.values["training"] == "healthcare-imaging-mlops-test-training-data-111122223333"
     bucket = recording.one("aws:s3/bucket:Bucket", "buckets-training-data")
     assert bucket.inputs["tags"]["data-class"] == "phi"

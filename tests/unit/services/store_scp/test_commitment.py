@@ -100,15 +100,16 @@ def test_the_result_comes_over_a_new_association_when_the_first_is_gone(
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("uids", "transaction", "status"),
     [
-        (information(), INVALID_ARGUMENT),
-        (information("1.2", transaction=""), INVALID_ARGUMENT),
-        (information(*["1.2"] * (commitment.MAXIMUM_REFERENCES + 1)), RESOURCE_LIMITATION),
+        ([], "1.2.3.4", INVALID_ARGUMENT),
+        (["1.2"], "", INVALID_ARGUMENT),
+        (["1.2"] * (commitment.MAXIMUM_REFERENCES + 1), "1.2.3.4", RESOURCE_LIMITATION),
     ],
     ids=["no reference", "no transaction", "too many"],
 )
-def test_a_request_that_cannot_be_served_is_refused(asked: Dataset, status: int) -> None:
+def test_a_request_that_cannot_be_served_is_refused(uids: list[str], transaction: str, status: int) -> None:
+    asked = information(*uids, transaction=transaction)
     with pytest.raises(RequestError) as caught:
         references_of(asked)
     assert caught.value.status == status

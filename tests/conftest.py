@@ -14,6 +14,10 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
+# The embedded AWS writes its snapshots in forked children and has no gRPC in its process; these workers have (Pulumi),
+# whose handlers start its threads again in every child and abort it when they find their files closed.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 settings.register_profile("no-clock", deadline=None)  # a busy machine is no defect
 settings.load_profile("no-clock")
 

@@ -40,6 +40,7 @@ def test_a_radiologist_signs_in_reads_400_slices_and_verifies(
 
     open_study(page, size, hospital.listed_name)
     assert loaded(page) - fetched_ahead() == set(), "every part that a study waits for is fetched ahead (ohif.json)"
+    assert asked_ahead(page), "OHIF took the answers that were asked for ahead: each question stands there once"
     until(page, f"() => ({CANVAS})().levels > 40", True)  # a picture, not a grey square
     assert decoded_as_stored(page, hospital.files), "not one value differs from what the scanner sent"
     assert [differing_pixels(page, hospital.files, lowest) for lowest in WINDOWS] == [0, 0]
@@ -78,6 +79,16 @@ IN_THE_PAGE = {"/app-config.js", "/init-service-worker.js", "/app.bundle.css"}
 def loaded(page: Any) -> set[str]:
     found = {path for path in page.evaluate(LOADED) if path.endswith((".js", ".css"))} - IN_THE_PAGE
     return {path for path in found if not path.startswith("/app.bundle.")}
+
+
+# of the worklist's row, which asks for the series too, the question is another one
+ASKED = """() => performance.getEntriesByType('resource').map(one => new URL(one.name))
+  .filter(one => /[/](series[?].*00200011|metadata$)/.test(one.href)).map(one => one.pathname)"""
+
+
+def asked_ahead(page: Any) -> bool:
+    asked = page.evaluate(ASKED)
+    return len(asked) > 1 and len(asked) == len(set(asked))
 
 
 def fetched_ahead() -> set[str]:

@@ -1,6 +1,7 @@
 // OHIF extension as a plain ES module, named in app-config.js: no build, no change to OHIF.
 import * as api from './api.js';
 import * as images from './images.js';
+import { askAhead, pictureAhead } from './opening.js';
 import * as panel from './panel.js';
 import { searchByPost } from './search.js';
 
@@ -58,11 +59,12 @@ function phoneButton() {
 
 export default {
   id: 'platform',
-  preRegistration({ servicesManager, commandsManager }) {
+  preRegistration({ servicesManager, commandsManager, extensionManager }) {
     services = servicesManager.services;
     commands = commandsManager;
     api.use(services);
     searchByPost();
+    askAhead(extensionManager);
     panel.define(services);
     fewerContexts();
     const style = document.createElement('link');
@@ -76,6 +78,7 @@ export default {
   onModeEnter() { // after Cornerstone's own, which clears what is set here
     document.body.classList.add('platform-reading');
     images.progressiveVolumes();
+    pictureAhead(services);
     phoneButton();
     const { viewportGridService } = services;
     const ready = viewportGridService.subscribe(viewportGridService.EVENTS.VIEWPORTS_READY, () => {

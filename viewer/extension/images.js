@@ -94,6 +94,18 @@ function onItsWay(viewport) {
   return id && !isFull(viewport) && !failed.has(id) && !busy.has(id) && performance.now() - lastMove < OWN_WAY_MS;
 }
 
+function load(id, type) {
+  const { retrieveOptions } = cs().metaData.get('imageRetrieveConfiguration', id, 'stack');
+  return cs().imageLoader.loadAndCacheImage(id, {
+    requestType: 'prefetch', priority: 5, preScale: { enabled: true }, retrieveType: type, retrieveOptions: retrieveOptions[type],
+  });
+}
+
+// Into the cache, where whoever shows it finds it, on its way or there.
+export function fetchLow(id) {
+  if (!cs().cache.getImageLoadObject(id)) load(id, 'singleFast').catch(() => {}); // its viewport is told, and asks again
+}
+
 async function fill() {
   const viewport = activeViewport();
   if (!viewport || !isStack(viewport) || performance.now() - lastMove < PAUSE_MS || busy.size >= SMALL_AT_ONCE) return;
@@ -101,13 +113,10 @@ async function fill() {
   const next = nextToFill(viewport);
   if (!next || (next.type === 'singleFinal' && busy.size >= FULL_AT_ONCE)) return;
   const { id, type } = next;
-  const { retrieveOptions } = cs().metaData.get('imageRetrieveConfiguration', id, 'stack');
   busy.add(id);
   try {
     if (type === 'singleFinal') cs().cache.setPartialImage(id, undefined, true);
-    await cs().imageLoader.loadAndCacheImage(id, {
-      requestType: 'prefetch', priority: 5, preScale: { enabled: true }, retrieveType: type, retrieveOptions: retrieveOptions[type],
-    });
+    await load(id, type);
     busy.delete(id);
     failed.delete(id);
     present(viewport);

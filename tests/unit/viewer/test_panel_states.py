@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-EXTENSION = Path(__file__).parents[3] / "viewer/extension"
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="no Node.js on PATH (Debian: apt-get install nodejs)")
+from tests.fixtures import node
+
+pytestmark = node.needed
 
 # A page whose elements keep what they are given, and a network that never answers.
 BROWSER = """
@@ -58,14 +56,7 @@ process.exit(0);
 
 def play(folder: Path, scenario: str, *arguments: str) -> Any:
     """What a scenario told of the panel."""
-    for file in ("api.js", "images.js", "panel.js", "reads.js"):
-        (folder / file).write_text((EXTENSION / file).read_text())
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "scenario.js").write_text(BROWSER + scenario)
-    command = [str(NODE), "scenario.js", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return node.run(folder, BROWSER + scenario, *arguments)
 
 
 def said(folder: Path, label: dict[str, str], uid: str = "1.2") -> list[str | int]:

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-EXTENSION = Path(__file__).parents[3] / "viewer/extension"
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="no Node.js on PATH (Debian: apt-get install nodejs)")
+from tests.fixtures import node
+
+pytestmark = node.needed
 
 # What a browser gives: a tab's storage, a window with events, a network whose answers the scenario names.
 BROWSER = """
@@ -48,14 +46,7 @@ const tell = found => console.log(JSON.stringify({ ...found, kept: Object.fromEn
 
 def play(folder: Path, scenario: str, kept: dict[str, str] | None = None) -> Any:
     """What a scenario told, and what the tab holds after it."""
-    for file in ("api.js", "reads.js"):
-        (folder / file).write_text((EXTENSION / file).read_text())
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "scenario.js").write_text(BROWSER + scenario)
-    command = [str(NODE), "scenario.js", json.dumps(kept or {})]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return node.run(folder, BROWSER + scenario, json.dumps(kept or {}))
 
 
 FAIL = """

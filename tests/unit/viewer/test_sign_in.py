@@ -9,18 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.fixtures import node
 from viewer import configuration
 
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="no Node.js on PATH (Debian: apt-get install nodejs)")
+pytestmark = node.needed
 ORIGIN = "https://viewer.example.org"
 SIGN_IN = configuration.SignIn(issuer="https://issuer/pool", client_id="viewer-1", authorize_origin="https://sign-in")
 
@@ -48,12 +46,7 @@ TELL = "\nsetTimeout(() => console.log(JSON.stringify({ went, ...kept, links, fe
 
 def visit(folder: Path, address: str, first: str = "", then: str = "") -> dict[str, Any]:
     """What a page at the address did before OHIF; `then` is what OHIF does."""
-    script = folder / "page.js"
-    script.write_text(BROWSER + first + configuration.text(ORIGIN, SIGN_IN) + then + TELL)
-    command = [str(NODE), str(script), address]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return node.run(folder, BROWSER + first + configuration.text(ORIGIN, SIGN_IN) + then + TELL, address)
 
 
 def test_a_page_without_a_person_goes_to_the_sign_in_page_and_can_come_back(tmp_path: Path) -> None:

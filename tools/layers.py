@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.bootstrap import find_uv
+
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIMES = ("python3.11", "python3.12", "python3.13")
 PLATFORM = "x86_64-manylinux_2_28"  # Amazon Linux 2023, the base of Lambda's Python runtimes, has glibc 2.34
@@ -92,7 +94,7 @@ def stamp(layer: Layer, runtime: str) -> str:
 
 def install(layer: Layer, runtime: str, target: Path) -> None:
     """Unpack the locked wheels for Lambda's platform into a folder; no source distribution is ever run."""
-    command = ["uv", "pip", "install", "--quiet", "--target", str(target), "--require-hashes", "--no-deps"]
+    command = [find_uv(), "pip", "install", "--quiet", "--target", str(target), "--require-hashes", "--no-deps"]
     command += ["--python-version", runtime.removeprefix("python"), "--python-platform", PLATFORM]
     command += ["--only-binary", ":all:", "--no-compile-bytecode", "--link-mode", "copy", "-r", str(layer.lock)]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Final
 
 from pynetdicom import evt
 
@@ -24,6 +24,9 @@ from services.store_scp.spool import Room
 from services.store_scp.stores import Store
 from services.store_scp.stores.folder import FolderStore
 from services.store_scp.stores.s3 import S3Store, client_for
+
+POLL_SECONDS: Final = 0.2
+"""Between two looks of a listener whether it should end."""
 
 
 def store_of(configuration: Configuration) -> Store:
@@ -83,7 +86,7 @@ class Worker:
             )
         self._commitments.start()
         for server in self.servers:
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, daemon=True).start()
 
     @property
     def ports(self) -> list[int]:

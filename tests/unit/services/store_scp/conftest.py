@@ -21,10 +21,9 @@ from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
 from pynetdicom.presentation import build_context
 
-from services.store_scp import configuration, metrics
+from services.store_scp import configuration, metrics, worker
 from services.store_scp.spool import Body
 from services.store_scp.stores import Mode, Outcome, StoreError
-from services.store_scp.worker import Worker
 from tests.fixtures.certificates import make_authority
 
 KEY = "5a" * 32
@@ -122,7 +121,7 @@ def memory_store() -> MemoryStore:
 class Running:
     """A receiver that listens in this process."""
 
-    worker: Worker
+    worker: worker.Worker
     row: metrics.Row
     store: Any
     ports: list[int] = field(default_factory=list)
@@ -134,15 +133,16 @@ class Running:
 
 
 @pytest.fixture
-def start(settings: dict[str, Any]) -> Iterator[Callable[..., Running]]:
-    """`start(store=None)`: a receiver by the settings as they are then."""
+def start(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Running]]:
+    """`start(store=None)`: a receiver by the settings as they are then. It ends as soon as it is told to."""
+    monkeypatch.setattr(worker, "POLL_SECONDS", 0.01)
     running: list[Running] = []
 
     def begin(store: Any = None) -> Running:
         row = metrics.Board(1).row(0)
-        worker = Worker(parsed(settings), row, store)
-        worker.start()
-        running.append(Running(worker, row, store, worker.ports))
+        made = worker.Worker(parsed(settings), row, store)
+        made.start()
+        running.append(Running(made, row, store, made.ports))
         return running[-1]
 
     yield begin

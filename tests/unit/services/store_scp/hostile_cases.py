@@ -27,6 +27,8 @@ LITTLE = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 UID = "1.2.826.0.1.3680043.2.1143.1"
+QUIET_SECONDS = 0.1
+"""A receiver that has said nothing for so long waits for more, or is still at work: the peer hangs up on it."""
 
 
 def item(kind: int, body: bytes, length: int | None = None) -> bytes:
@@ -58,7 +60,7 @@ def raw(data: bytes, *, then_read: bool = True) -> Case:
         peer = t.RawPeer(port)
         peer.send(data)
         if then_read:
-            peer.socket.settimeout(0.5)
+            peer.socket.settimeout(QUIET_SECONDS)
             with contextlib.suppress(TimeoutError):
                 peer.read_pdu()
         peer.close()
@@ -82,7 +84,7 @@ def after(make: Callable[[Any], bytes], *, proposal: tuple[str, list[str]] = (CT
         peer = t.RawPeer(port).established(t.associate_request(proposal))
         peer.send(make(t))
         if read:
-            peer.socket.settimeout(0.5)
+            peer.socket.settimeout(QUIET_SECONDS)
             with contextlib.suppress(TimeoutError):
                 while peer.read_pdu()[0]:
                     continue

@@ -240,8 +240,8 @@ test-e2e: setup ## a radiologist's browser on a local stack of its own, at deskt
 	@$(PYTHON) -m pytest -q -rs tests/e2e
 
 .PHONY: test-unit
-test-unit: setup-unit ## unit, contract and policy tests only, no stack: two to three minutes on two cores
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not local and not engine and not tensorflow and not thorough and not check" tests
+test-unit: setup-unit ## unit, contract and policy tests only, no stack: two minutes on two cores
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not local and not engine and not tensorflow and not thorough and not check" tests
 
 .PHONY: coverage
 coverage: setup ## branch coverage of imaging, lambdas and services by their own tests, subprocesses included; fails under 95 %

@@ -16,7 +16,7 @@ import yaml
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
 from pynetdicom.presentation import build_context
@@ -188,7 +188,14 @@ def encoded(image: Dataset) -> bytes:
     return data_set_of(buffer.getvalue())
 
 
-def associate(port: int, *contexts: Any, calling: str = CALLING, called: str = CALLED, **options: Any) -> Any:
+def at_once(event: Any) -> None:
+    """TCP_NODELAY: else a data set waits 40 ms for the receiver to acknowledge its command."""
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def associate(
+    port: int, *contexts: Any, calling: str = CALLING, called: str = CALLED, evt_handlers: Any = (), **options: Any
+) -> Any:
     """An association of pynetdicom's client."""
     entity = AE(calling)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 10
@@ -197,7 +204,8 @@ def associate(port: int, *contexts: Any, calling: str = CALLING, called: str = C
             entity.add_requested_context(*context)
         else:
             entity.add_requested_context(context)
-    return entity.associate("127.0.0.1", port, ae_title=called, **options)
+    handlers = [(evt.EVT_CONN_OPEN, at_once), *evt_handlers]
+    return entity.associate("127.0.0.1", port, ae_title=called, evt_handlers=handlers, **options)
 
 
 # a peer that speaks bytes ---------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ function aheadOf(client, name) {
   };
 }
 
-// DICOMweb's series of a study (PS3.18 section 10.6) and the metadata of each (10.4) while OHIF renders its page.
+// DICOMweb's series of a study (PS3.18 section 10.6) and the metadata of each (10.4), all of which OHIF's first picture waits
+// for, while OHIF renders its page.
 export function askAhead(extensionManager) {
   const [source] = extensionManager.getDataSources(window.config.defaultDataSourceName);
   const { initialize } = source;

@@ -26,6 +26,7 @@ function aheadOf(client, name) {
 // DICOMweb's series of a study (PS3.18 section 10.6) and the metadata of each (10.4), all of which OHIF's first picture waits
 // for, while OHIF renders its page.
 export function askAhead(extensionManager) {
+  const opened = new Set(); // OHIF keeps what it was told of a study as long as the page lives
   const [source] = extensionManager.getDataSources(window.config.defaultDataSourceName);
   const { initialize } = source;
   source.initialize = async options => {
@@ -33,7 +34,9 @@ export function askAhead(extensionManager) {
     const client = source.retrieve.getWadoDicomWebClient();
     const series = aheadOf(client, 'searchForSeries');
     const metadata = aheadOf(client, 'retrieveSeriesMetadata');
-    for (const studyInstanceUID of source.getStudyInstanceUIDs(options).filter(Boolean)) {
+    for (const studyInstanceUID of source.getStudyInstanceUIDs(options)) {
+      if (!studyInstanceUID || opened.has(studyInstanceUID)) continue;
+      opened.add(studyInstanceUID);
       series({ studyInstanceUID, queryParams: { includefield: SERIES_KEYS } }).then(
         found => found.forEach(one => metadata({ studyInstanceUID, seriesInstanceUID: one[SERIES_UID].Value[0] })),
         () => {}, // as above

@@ -96,6 +96,12 @@ def test_ohif_is_told_that_there_is_no_answer(tmp_path: Path) -> None:
     assert told == ["busy", []], "and may ask again"
 
 
+def test_a_study_that_is_opened_again_is_not_asked_for_again(tmp_path: Path) -> None:
+    opened = "await source.initialize({ uids: ['1.2'] }); await settled();"
+    asked = play(tmp_path, f"{opened} {opened} tell(asked);")
+    assert asked == ["1.2", "1.2.1", "1.2.2"], "OHIF has it, and would not ask"
+
+
 def test_the_worklist_asks_for_nothing(tmp_path: Path) -> None:
     assert play(tmp_path, "await source.initialize({ uids: [undefined] }); await settled(); tell(asked);") == []
 

@@ -94,7 +94,7 @@ function onItsWay(viewport) {
   return id && !isFull(viewport) && !failed.has(id) && !busy.has(id) && performance.now() - lastMove < OWN_WAY_MS;
 }
 
-function load(id, type) {
+async function load(id, type) {
   const { retrieveOptions } = cs().metaData.get('imageRetrieveConfiguration', id, 'stack');
   return cs().imageLoader.loadAndCacheImage(id, {
     requestType: 'prefetch', priority: 5, preScale: { enabled: true }, retrieveType: type, retrieveOptions: retrieveOptions[type],

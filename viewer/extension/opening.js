@@ -52,9 +52,9 @@ export function pictureAhead({ hangingProtocolService, displaySetService }) {
   decided?.unsubscribe(); // of a study that was left before it showed anything
   decided = hangingProtocolService.subscribe(EVENTS.PROTOCOL_CHANGED, ({ viewportMatchDetails }) => {
     const [first] = [...viewportMatchDetails.values()].flatMap(one => one.displaySetsInfo);
-    const image = first && displaySetService.getDisplaySetByUID(first.displaySetInstanceUID)?.images?.[0];
-    if (!image) return;
+    const id = first && displaySetService.getDisplaySetByUID(first.displaySetInstanceUID)?.images?.[0]?.imageId;
+    if (!id) return; // nothing to show yet, or no picture: a report, a PDF
     decided.unsubscribe();
-    images.fetchLow(image.imageId);
+    images.fetchLow(id);
   });
 }

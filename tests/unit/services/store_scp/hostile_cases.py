@@ -27,7 +27,7 @@ LITTLE = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 UID = "1.2.826.0.1.3680043.2.1143.1"
-QUIET_SECONDS = 0.1
+QUIET_SECONDS = 0.5
 """A receiver that has said nothing for so long waits for more, or is still at work: the peer hangs up on it."""
 
 
